@@ -1,0 +1,85 @@
+"""Every subset of our distributions installs, and works, in an environment of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ARRAY_LIBRARIES = ("numpy", "torch", "jax")
+
+
+def test_core_alone_brings_no_array_library_and_says_what_is_missing(
+    venv: Any, noxfile: Any
+) -> None:
+    venv.install(*noxfile.ours("rlmesh-core"))
+    assert venv.ours() == ["rlmesh-core"]
+    assert [name for name in ARRAY_LIBRARIES if venv.has(name)] == []
+    assert venv.evaluate("rlmesh.Tensor.from_values([1, 2], 'int32').tolist()") == [1, 2]
+
+    command = venv.run(str(venv.bin / "rlmesh"), "--help")
+    assert command.returncode != 0
+    assert "./packages/rlmesh-core[cli]" in command.stderr
+    assert "Traceback" not in command.stderr
+
+    backend = venv.run(venv.python, "-c", "import rlmesh; rlmesh.numpy")
+    assert "BackendNotInstalled" in backend.stderr
+    assert "./packages/rlmesh-numpy" in backend.stderr
+
+
+def test_a_backend_brings_core_and_its_framework_only(venv: Any, noxfile: Any) -> None:
+    venv.install(*noxfile.ours("rlmesh-numpy"))
+    assert venv.ours() == ["rlmesh-core", "rlmesh-numpy"]
+    assert [name for name in ARRAY_LIBRARIES if venv.has(name)] == ["numpy"]
+    assert venv.evaluate("rlmesh.numpy.Model.__module__.split('.')[:2]") == ["rlmesh", "numpy"]
+
+
+def test_a_backend_without_core_says_so(venv: Any, noxfile: Any) -> None:
+    venv.install("--no-deps", noxfile.wheel_of("rlmesh-numpy"))
+    venv.install("numpy")
+    done = venv.run(venv.python, "-c", "import rlmesh.numpy")
+    assert done.returncode != 0
+    assert "rlmesh-core" in done.stderr.strip().splitlines()[-1]
+    assert "./packages/rlmesh-core" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("extra", "distributions", "modules"),
+    [
+        ("numpy", ["rlmesh", "rlmesh-core", "rlmesh-numpy"], {"numpy"}),
+        ("gymnasium", ["rlmesh", "rlmesh-core"], {"gymnasium", "numpy"}),
+        ("cli", ["rlmesh", "rlmesh-core"], {"rich", "typer"}),
+    ],
+)
+def test_the_metapackage_brings_what_the_extra_names(
+    venv: Any, noxfile: Any, extra: str, distributions: Any, modules: Any
+) -> None:
+    venv.install(*noxfile.ours(f"rlmesh[{extra}]"))
+    assert venv.ours() == distributions
+    optional = ["gymnasium", "rich", "typer", *ARRAY_LIBRARIES]
+    assert {name for name in optional if venv.has(name)} == modules
+    venv.evaluate("0")
+    if extra == "cli":
+        done = venv.run(str(venv.bin / "rlmesh"), "--help")
+        assert done.returncode == 0
+        assert "serve" in done.stdout
+
+
+@pytest.mark.parametrize("editable", [("core",), ("numpy",), ("core", "numpy")])
+def test_editable_installs_work_beside_wheels_and_in_any_order(
+    venv: Any, noxfile: Any, root: Path, editable: Any
+) -> None:
+    venv.install(*noxfile.ours("rlmesh-numpy"))
+    venv.install("--no-deps", *(f"--editable=packages/rlmesh-{name}" for name in editable))
+    sources = [str(root / "packages" / f"rlmesh-{name}" / "src") for name in editable]
+    for order in ([], sources, sources[::-1]):
+        core, backend = venv.evaluate(
+            "(rlmesh.__file__, rlmesh.numpy.__file__)",
+            "rlmesh.numpy",
+            PYTHONPATH=os.pathsep.join(order),
+        )
+        for name, file in (("core", core), ("numpy", backend)):
+            home = root / "packages" / f"rlmesh-{name}" if name in editable else venv.bin.parent
+            assert home in Path(file).parents
