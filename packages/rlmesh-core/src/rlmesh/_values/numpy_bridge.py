@@ -1,0 +1,82 @@
+"""NumPy arrays to tensors and back, with whatever NumPy the process already has.
+
+Core never imports NumPy by itself: an env server builds this for an env that uses NumPy, and
+`rlmesh.numpy` builds it because it depends on NumPy.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from rlmesh.errors import InvalidValue
+
+from .dtypes import DTYPES
+from .tensor import Tensor
+
+
+class NumpyBridge:
+    """The NumPy backend; imports NumPy when it is built.
+
+    Decoding is a view of the received bytes; arrays are writable. Encoding copies only arrays
+    whose memory is strided or byte-swapped.
+
+    Raises:
+        ImportError: NumPy is not installed.
+    """
+
+    name = "numpy"
+
+    def __init__(self) -> None:
+        import numpy as np
+
+        self._np = np
+        self._ndarray = np.ndarray
+        self._arrays = (np.ndarray, np.generic)
+        self._dtypes = {name: np.dtype(name) for name in DTYPES if name != "bfloat16"}
+        self._names = {dtype: name for name, dtype in self._dtypes.items()}
+
+    def is_array(self, value: Any) -> bool:
+        """Whether the value is an `ndarray` or a NumPy scalar."""
+        return isinstance(value, self._arrays)
+
+    def from_tensor(self, tensor: Tensor, device: Optional[Any] = None) -> Any:
+        """Return an `ndarray` over the tensor's memory; `device` has no meaning here.
+
+        Raises:
+            ImportError: A bfloat16 tensor, and `ml_dtypes` is not installed.
+        """
+        dtype = self._dtypes.get(tensor.dtype)
+        if dtype is None:
+            dtype = self._bfloat16()
+        return self._ndarray(tensor.shape, dtype, tensor.data)
+
+    def to_tensor(self, array: Any) -> Tensor:
+        """Return a tensor over the array's memory, or over a C-contiguous native copy of it.
+
+        Raises:
+            InvalidValue: The array's dtype is none of those a tensor may have.
+        """
+        name = self._names.get(array.dtype)
+        if name is None:
+            array, name = self._unusual(array)
+        if array.ndim and array.flags.c_contiguous:
+            return Tensor(array.data, name, array.shape)
+        return Tensor(array.tobytes(), name, array.shape)
+
+    def _unusual(self, array: Any) -> Any:
+        """Return an array in native byte order (bfloat16 as its bits), and its dtype's name."""
+        if array.dtype.name == "bfloat16":
+            return self._np.asarray(array).view("uint16"), "bfloat16"
+        native = array.dtype.newbyteorder("=")
+        if native in self._names:
+            return array.astype(native), self._names[native]
+        raise InvalidValue(f"dtype: expected one of {', '.join(DTYPES)}, got {array.dtype}")
+
+    def _bfloat16(self) -> Any:
+        """Register bfloat16 with NumPy, and return its dtype."""
+        try:
+            from ml_dtypes import bfloat16
+        except ImportError as exc:
+            raise ImportError("bfloat16 in NumPy needs ml_dtypes: pip install ml_dtypes") from exc
+        self._dtypes["bfloat16"] = self._np.dtype(bfloat16)
+        return self._dtypes["bfloat16"]

@@ -1,0 +1,128 @@
+"""Every error that RLMesh raises on purpose, in one small tree."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AddressError",
+    "AddressInUse",
+    "BackendNotInstalled",
+    "Busy",
+    "ConnectionFailed",
+    "EnvError",
+    "InvalidValue",
+    "LimitExceeded",
+    "NotReset",
+    "ProtocolError",
+    "RLMeshError",
+    "RemoteError",
+    "RequestTimeout",
+    "SecurityError",
+    "SessionLost",
+    "UnsupportedSpace",
+]
+
+
+class RLMeshError(Exception):
+    """Base of all errors below."""
+
+
+class AddressError(RLMeshError, ValueError):
+    """An address that does not parse, or that cannot be bound on this machine."""
+
+
+class AddressInUse(AddressError):
+    """Another server holds this address."""
+
+
+class SecurityError(RLMeshError):
+    """A token is missing, wrong or refused, or binding would expose an open server."""
+
+
+class ConnectionFailed(RLMeshError, ConnectionError):
+    """No server answered at the address within the connect timeout."""
+
+
+class RequestTimeout(RLMeshError, TimeoutError):
+    """A server that was reached did not answer a request within its budget."""
+
+
+class ProtocolError(RLMeshError):
+    """The peer does not speak this protocol, or not this version of it."""
+
+
+class LimitExceeded(RLMeshError):
+    """A message is larger or deeper than its receiver accepts."""
+
+
+class Busy(RLMeshError):
+    """The env is held by another session.
+
+    Attributes:
+        holder_gone: Whether that session's client went away, so that waiting helps.
+    """
+
+    def __init__(self, message: str, *, holder_gone: bool = False) -> None:
+        """Build the error; see the class."""
+        super().__init__(message)
+        self.holder_gone = holder_gone
+
+
+class SessionLost(RLMeshError):
+    """The server no longer knows this session: it restarted, or it freed the env."""
+
+
+class InvalidValue(RLMeshError, ValueError):
+    """A value that does not fit its space: wrong structure, shape or dtype."""
+
+
+class UnsupportedSpace(RLMeshError, TypeError):
+    """A space that is missing, or that RLMesh cannot describe."""
+
+
+class NotReset(RLMeshError, RuntimeError):
+    """`step` or `render` was called before the session's first `reset`."""
+
+
+class BackendNotInstalled(RLMeshError, ImportError):
+    """The framework package behind a backend is not installed."""
+
+
+class RemoteError(RLMeshError):
+    """Code on the other side raised; carries what it raised.
+
+    Attributes:
+        remote_type: Name of the exception class on the other side, e.g. `"ValueError"`.
+        remote_message: Its message.
+        remote_traceback: Its traceback as text; empty where there is none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remote_type: str = "",
+        remote_message: str = "",
+        remote_traceback: str = "",
+    ) -> None:
+        """Build the error.
+
+        Args:
+            message: The sentence shown first.
+            remote_type: See the class.
+            remote_message: See the class.
+            remote_traceback: See the class.
+        """
+        super().__init__(message)
+        self.remote_type = remote_type
+        self.remote_message = remote_message
+        self.remote_traceback = remote_traceback
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        if not self.remote_traceback:
+            return message
+        return f"{message}\n\nThe traceback on the other side:\n{self.remote_traceback.rstrip()}"
+
+
+class EnvError(RemoteError):
+    """The environment itself raised, in `reset`, `step`, `render` or `close`."""
