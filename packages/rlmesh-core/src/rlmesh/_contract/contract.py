@@ -1,0 +1,66 @@
+"""`EnvContract`: what a served env promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Mapping, Optional
+
+from rlmesh.errors import ProtocolError, UnsupportedSpace
+from rlmesh.spaces import Space, space_from_spec
+
+
+@dataclass(frozen=True)
+class EnvContract:
+    """What a served env promises; exchanged once, in the handshake.
+
+    Attributes:
+        env_id: The env's registered id, or the name of its class.
+        observation_space: The space of every observation.
+        action_space: The space of every action.
+        metadata: The env's own metadata (`render_modes`, `render_fps`, ...), as plain data.
+        render_mode: The mode in which the env was built; None if it does not render.
+        max_episode_steps: The step limit that the env itself applies; None if it says none.
+    """
+
+    env_id: str
+    observation_space: Space[Any]
+    action_space: Space[Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    render_mode: Optional[str] = None
+    max_episode_steps: Optional[int] = None
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Return the contract as plain data; `from_dict` gives an equal contract back."""
+        return {
+            "env_id": self.env_id,
+            "observation_space": self.observation_space.to_spec(),
+            "action_space": self.action_space.to_spec(),
+            "metadata": dict(self.metadata),
+            "render_mode": self.render_mode,
+            "max_episode_steps": self.max_episode_steps,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any) -> EnvContract:
+        """Build a contract from received data.
+
+        Raises:
+            ProtocolError: The data is no contract.
+        """
+        try:
+            metadata, render_mode = data["metadata"], data["render_mode"]
+            steps = data["max_episode_steps"]
+            if not isinstance(metadata, dict) or not isinstance(render_mode, (str, type(None))):
+                raise TypeError("metadata or render_mode has the wrong type")
+            return cls(
+                env_id=str(data["env_id"]),
+                observation_space=space_from_spec(data["observation_space"]),
+                action_space=space_from_spec(data["action_space"]),
+                metadata=metadata,
+                render_mode=render_mode,
+                max_episode_steps=None if steps is None else int(steps),
+            )
+        except (KeyError, TypeError, ValueError, UnsupportedSpace) as exc:
+            raise ProtocolError(
+                f"the server sent an env contract that does not parse: {exc}"
+            ) from exc

@@ -1,0 +1,1 @@
+"""Requests and replies over a carrier: sessions, exactly-once execution, liveness."""

@@ -1,0 +1,266 @@
+"""The client's side of a session: one request at a time, sent again until it is answered."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from typing import Any, Optional, Tuple
+
+from rlmesh._contract.peer import Limits, PeerInfo
+from rlmesh._transport.carrier import Connection, ConnectionLost
+from rlmesh._wire.errors import error_from_wire
+from rlmesh._wire.messages import (
+    CLOSE,
+    HELLO,
+    OK,
+    OP_NAMES,
+    OPEN,
+    PING,
+    UNPARSED,
+    Reply,
+    Request,
+    pack,
+    unpack_reply,
+)
+from rlmesh.errors import (
+    Busy,
+    ConnectionFailed,
+    RequestTimeout,
+    RLMeshError,
+    SessionLost,
+)
+
+from .limits import check_size
+
+RESEND_INTERVAL = 5.0
+"""Seconds without an answer after which a request is sent again over a new connection."""
+
+_GLANCE = 0.25
+"""Seconds between two looks at a connection, or at a busy server, that is expected to change."""
+_GOODBYE_TIMEOUT = 2.0
+
+_Reply = Tuple[Reply, Optional[memoryview]]
+
+
+class RpcClient:
+    """One session with one server. Calls from several threads take turns.
+
+    Args:
+        connection: The way to the server; closed by `close`.
+        address: The server's address, as errors show it.
+        connect_timeout: Seconds to find the server, to wait for an env whose holder went away,
+            and to restore a broken connection.
+    """
+
+    def __init__(self, connection: Connection, address: str, connect_timeout: float) -> None:
+        self.address = address
+        self._connection = connection
+        self._connect_timeout = connect_timeout
+        self._lock = threading.Lock()
+        self._session = os.urandom(16)
+        self._boot = b""
+        self._acting_id = self._control_id = self._received = 0
+        self._limits = Limits()
+        self._over: Optional[str] = "it was never opened"
+
+    def hello(self) -> PeerInfo:
+        """Introduce this client, and return who the server is.
+
+        Raises:
+            ConnectionFailed: Nobody answered within the connect timeout.
+            ProtocolError: The server speaks another version, or is none of ours.
+            SecurityError: The server's token differs from ours.
+        """
+        deadline = time.monotonic() + self._connect_timeout
+        peer = PeerInfo.from_dict(self._control(HELLO, _introduction(), deadline))
+        self._limits = peer.limits
+        return peer
+
+    def open(self, *, takeover: bool = False) -> Any:
+        """Open the session, and return what the service says of itself.
+
+        Args:
+            takeover: Do not wait for a holder that cannot be reached; end its session.
+
+        Raises:
+            Busy: Another client holds the service.
+            RLMeshError: As `hello`.
+        """
+        self.hello()
+        body = {"client": _introduction(), "takeover": takeover}
+        deadline = time.monotonic() + self._connect_timeout
+        busy: Optional[Busy] = None
+        while True:
+            try:
+                description = self._control(OPEN, body, deadline)
+                self._over = None
+                return description
+            except Busy as exc:
+                busy = exc
+                if not busy.holder_gone or time.monotonic() > deadline - _GLANCE:
+                    raise
+            except (RequestTimeout, ConnectionFailed) as exc:
+                # The request may still be executed, and nobody would use the session.
+                self._send_goodbye()
+                raise (busy or exc) from None
+            time.sleep(_GLANCE)
+
+    def ping(self) -> Any:
+        """Return the server's status as plain data.
+
+        Raises:
+            RLMeshError: As `hello`.
+        """
+        return self._control(PING, None, time.monotonic() + self._connect_timeout)
+
+    def call(
+        self, op: int, body: Any, payload: Optional[bytearray], timeout: float
+    ) -> Tuple[Any, Optional[memoryview]]:
+        """Have the server execute one request exactly once; return its reply's body and payload.
+
+        Args:
+            op: One of the acting operations.
+            body: Plain data.
+            payload: The payload frame; its memory must not change until the reply is there.
+            timeout: Seconds until the reply must be there.
+
+        Raises:
+            RequestTimeout: It was not; the session is over.
+            ConnectionFailed: The connection broke and could not be restored; the session is over.
+            SessionLost: The session was over before, or the server forgot it.
+            LimitExceeded: The request is larger than the server accepts.
+            RLMeshError: What the server answered.
+        """
+        with self._lock:
+            if self._over is not None:
+                raise SessionLost(f"the session with {self.address} is over: {self._over}")
+            number = self._acting_id + 1
+            control = pack(Request(op, number, self._session, self._received, body))
+            check_size(control, payload, self._limits, OP_NAMES[op])
+            self._acting_id = number
+            try:
+                reply, received = self._exchange(op, number, control, payload, timeout)
+            except (RequestTimeout, ConnectionFailed) as exc:
+                self._end(str(exc))
+                raise
+            self._received = number
+            if reply.boot != self._boot:
+                self._over = "the server restarted"
+                raise SessionLost(f"the server at {self.address} restarted: the session is gone")
+            if reply.status == OK:
+                return reply.body, received
+            error = self._error(reply)
+            if isinstance(error, SessionLost):
+                self._over = "the server no longer knows it"
+            raise error
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no session is open: not yet, or no longer."""
+        return self._over is not None
+
+    def close(self) -> None:
+        """Say goodbye and free the connection; calling it again does nothing."""
+        with self._lock:
+            self._end("it was closed")
+            self._connection.close()
+
+    def _control(self, op: int, body: Any, deadline: float) -> Any:
+        """Exchange one request outside the session, and return the reply's body."""
+        with self._lock:
+            self._control_id += 1
+            control = pack(Request(op, self._control_id, self._session, 0, body))
+            remaining = max(deadline - time.monotonic(), 0.0)
+            reply, _ = self._exchange(op, self._control_id, control, None, remaining)
+        self._boot = reply.boot
+        if reply.status != OK:
+            raise self._error(reply)
+        return reply.body
+
+    def _exchange(
+        self, op: int, number: int, control: bytes, payload: Optional[bytearray], timeout: float
+    ) -> _Reply:
+        """Send a request, again where that is needed, until its reply is there."""
+        connection = self._connection
+        connection.send(control, payload)
+        started = sent = time.monotonic()
+        lost: Optional[float] = None if connection.connected else started
+        while True:
+            now = time.monotonic()
+            if now - started >= timeout or (
+                lost is not None and now - lost >= self._connect_timeout
+            ):
+                raise self._no_answer(op, timeout, lost)
+            wait = min(started + timeout - now, RESEND_INTERVAL)
+            try:
+                reply = self._receive(op, number, wait if lost is None else min(wait, _GLANCE))
+            except ConnectionLost:
+                lost = sent = time.monotonic()
+                connection.reconnect()
+                connection.send(control, payload)
+                continue
+            if reply is not None:
+                return reply
+            if connection.connected:
+                lost = None
+            if time.monotonic() - sent >= RESEND_INTERVAL:
+                sent = time.monotonic()
+                connection.reconnect()
+                connection.send(control, payload)
+
+    def _receive(self, op: int, number: int, timeout: float) -> Optional[_Reply]:
+        """Return the reply to one request, dropping whatever else arrives before it."""
+        deadline = 0.0
+        while True:
+            message = self._connection.receive(timeout)
+            if message is None:
+                return None
+            reply = unpack_reply(message.control)
+            if reply.id == number and reply.op == op:
+                return reply, message.payload
+            if reply.op == UNPARSED:
+                raise self._error(reply)
+            deadline = deadline or time.monotonic() + timeout
+            timeout = max(deadline - time.monotonic(), 0.0)
+
+    def _end(self, reason: str) -> None:
+        """End the session on both sides, as far as the other side can still be told."""
+        if self._over is not None:
+            return
+        self._over = reason
+        # A server that does not hear this frees the env when it finds the client gone.
+        with contextlib.suppress(ConnectionLost, RLMeshError):
+            self._receive(CLOSE, self._send_goodbye(), _GOODBYE_TIMEOUT)
+
+    def _send_goodbye(self) -> int:
+        """Ask the server to end the session; return the request's number."""
+        number = self._acting_id + 1
+        self._connection.send(
+            pack(Request(CLOSE, number, self._session, self._received, None)), None
+        )
+        return number
+
+    def _error(self, reply: Reply) -> RLMeshError:
+        return error_from_wire(reply.body, OP_NAMES.get(reply.op, "request"), self.address)
+
+    def _no_answer(self, op: int, timeout: float, lost: Optional[float]) -> RLMeshError:
+        name = OP_NAMES[op]
+        if self._over is not None and not self._connection.connected:
+            return ConnectionFailed(
+                f"no RLMesh server answered at {self.address} within {self._connect_timeout:g} s"
+            )
+        if lost is not None:
+            return ConnectionFailed(
+                f"the connection to {self.address} broke during {name}, and could not be restored"
+                f" within {self._connect_timeout:g} s"
+            )
+        return RequestTimeout(
+            f"the server at {self.address} is connected, but did not answer {name}"
+            f" within {timeout:g} s"
+        )
+
+
+def _introduction() -> Any:
+    return PeerInfo("client", Limits()).to_dict()

@@ -1,0 +1,1 @@
+"""Bytes in, bytes out: addresses, security, and the carriers beneath sessions."""

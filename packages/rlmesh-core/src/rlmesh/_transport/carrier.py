@@ -1,0 +1,90 @@
+"""What the layer above asks of a carrier; nothing here or above knows ZeroMQ.
+
+A message is a control frame and, where it has one, a payload frame. A carrier delivers whole
+messages, in order while a connection lives, and may lose them when it breaks.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Optional, Protocol
+
+
+class ConnectionLost(Exception):
+    """The connection broke; what was sent may not have arrived."""
+
+
+class Message(NamedTuple):
+    """One received message.
+
+    Attributes:
+        control: The control frame.
+        payload: The payload frame, as memory that belongs to the receiver; None without one.
+    """
+
+    control: bytes
+    payload: Optional[memoryview]
+
+
+class Incoming(NamedTuple):
+    """One message as a server receives it.
+
+    Attributes:
+        peer: The route back; valid until the connection breaks.
+        control: The control frame.
+        payload: The payload frame; None without one.
+    """
+
+    peer: bytes
+    control: bytes
+    payload: Optional[memoryview]
+
+
+class Connection(Protocol):
+    """A client's end. It belongs to one thread at a time."""
+
+    def send(self, control: bytes, payload: Optional[Any]) -> None:
+        """Queue one message; it is sent as soon as the connection stands.
+
+        The payload's memory must stay unchanged.
+        """
+
+    def receive(self, timeout: float) -> Optional[Message]:
+        """Return the next message; None after `timeout` seconds without one.
+
+        Raises:
+            ConnectionLost: The connection broke. `reconnect`, then send again.
+            SecurityError: The server refuses this client, or is not what it should be.
+        """
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands, as far as the last `receive` could see."""
+
+    def reconnect(self) -> None:
+        """Drop this connection with all that is under way on it, and start a new one."""
+
+    def close(self) -> None:
+        """Free everything; calling it again does nothing."""
+
+
+class Listener(Protocol):
+    """A server's end. All but `wake` belong to one thread at a time."""
+
+    @property
+    def address(self) -> str:
+        """The bound address, with the port that the system chose."""
+
+    def receive(self, timeout: float) -> Optional[Incoming]:
+        """Return the next message; None after `timeout` seconds, or when woken."""
+
+    def send(self, peer: bytes, control: bytes, payload: Optional[Any]) -> bool:
+        """Queue one message; return False when the peer cannot be reached.
+
+        The payload's memory must stay unchanged.
+        """
+
+    def wake(self) -> None:
+        """Make a `receive` that is under way, or the next one, return None. Any thread may."""
+
+    def close(self) -> None:
+        """Free everything, the socket file too; calling it again does nothing."""

@@ -1,0 +1,178 @@
+"""The ZeroMQ carrier's client end: a DEALER that watches its own connection."""
+
+from __future__ import annotations
+
+import math
+import struct
+import time
+from typing import Any, Optional
+
+import zmq
+
+from rlmesh.errors import AddressError, SecurityError
+
+from .address import parse_address
+from .carrier import ConnectionLost, Message
+from .security import Token
+
+HEARTBEAT_INTERVAL_MS = 1000
+HEARTBEAT_TIMEOUT_MS = 3000
+
+_FAST_WAIT_MS = 50
+"""How long a receive looks at the socket alone, before it also watches the connection."""
+_FAILED_HANDSHAKES = 3
+
+_EVENTS = (
+    zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+
+
+class ZmqConnection:
+    """A `Connection` over ZeroMQ.
+
+    Args:
+        address: Where the server is.
+        token: The shared secret, if the server asks for one.
+        max_message: Bytes that one received frame may have.
+
+    Raises:
+        AddressError: The address does not parse, or its port is 0.
+    """
+
+    def __init__(self, address: str, token: Token, max_message: int) -> None:
+        parsed = parse_address(address)
+        if parsed.scheme == "tcp" and not parsed.port:
+            raise AddressError(f"address: expected the port of a running server, got {address!r}")
+        self._address = str(parsed)
+        self._endpoint = f"ipc://{parsed.path}" if parsed.scheme == "unix" else str(parsed)
+        self._ipv6 = ":" in parsed.host
+        self._token = token
+        self._max_message = max_message
+        self._context: Any = zmq.Context.instance()
+        self._socket: Any = None
+        self._failed_handshakes = 0
+        self._open()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands, as far as the last `receive` could see."""
+        return self._connected
+
+    def send(self, control: bytes, payload: Optional[Any]) -> None:
+        """Queue one message; it is sent as soon as the connection stands."""
+        if payload is None:
+            self._socket.send(control)
+        else:
+            self._socket.send(control, zmq.SNDMORE)
+            self._socket.send(payload, copy=False)
+
+    def receive(self, timeout: float) -> Optional[Message]:
+        """Return the next message; None after `timeout` seconds without one.
+
+        Raises:
+            ConnectionLost: The connection broke.
+            SecurityError: The server's security differs from ours.
+        """
+        message = self._read()
+        if message is not None:
+            return message
+        deadline = time.monotonic() + timeout - _FAST_WAIT_MS / 1000
+        while True:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return None
+            ready = dict(self._poller.poll(math.ceil(remaining * 1000)))
+            if self._monitor in ready:
+                self._watch()
+            if self._socket in ready:
+                message = self._read()
+                if message is not None:
+                    return message
+
+    def reconnect(self) -> None:
+        """Drop this connection with all that is under way on it, and start a new one."""
+        self._drop()
+        self._open()
+
+    def close(self) -> None:
+        """Free the sockets; calling it again does nothing."""
+        if self._socket is not None:
+            # A goodbye that is still queued gets its chance; an unreachable server does not.
+            self._drop(linger_ms=1000 if self._connected else 0)
+
+    def _open(self) -> None:
+        self._connected = False
+        socket = self._context.socket(zmq.DEALER)
+        socket.linger = 0
+        socket.rcvtimeo = _FAST_WAIT_MS
+        socket.sndhwm = socket.rcvhwm = 0
+        socket.maxmsgsize = self._max_message
+        socket.heartbeat_ivl = HEARTBEAT_INTERVAL_MS
+        socket.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
+        socket.reconnect_ivl_max = 1000
+        socket.ipv6 = self._ipv6
+        self._token.secure_client(socket)
+        self._monitor = socket.get_monitor_socket(_EVENTS)
+        self._poller = zmq.Poller()
+        self._poller.register(socket, zmq.POLLIN)
+        self._poller.register(self._monitor, zmq.POLLIN)
+        self._socket = socket
+        try:
+            socket.connect(self._endpoint)
+        except zmq.ZMQError as exc:
+            self._drop()
+            raise AddressError(f"address: cannot connect to {self._address}: {exc}") from exc
+
+    def _drop(self, linger_ms: int = 0) -> None:
+        self._socket.disable_monitor()
+        self._socket.close(linger=linger_ms)
+        self._socket = None
+
+    def _read(self) -> Optional[Message]:
+        """Return a message that is there, or comes soon."""
+        socket = self._socket
+        try:
+            control = socket.recv(copy=False)
+        except zmq.Again:
+            return None
+        self._connected = True
+        if not control.more:
+            return Message(control.bytes, None)
+        payload = socket.recv(copy=False)
+        while payload.more:
+            # No server of ours sends a third frame; whatever this is, it is no message.
+            payload = socket.recv(copy=False)
+            control = None
+        return None if control is None else Message(control.bytes, payload.buffer)
+
+    def _watch(self) -> None:
+        """Read what the socket monitor has to say."""
+        while self._monitor.poll(0):
+            event = struct.unpack("=Hi", self._monitor.recv_multipart()[0])[0]
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._connected, self._failed_handshakes = True, 0
+            elif event == zmq.EVENT_DISCONNECTED:
+                # Before the handshake it is no loss: ZeroMQ goes on trying by itself.
+                if self._connected:
+                    raise ConnectionLost
+            else:
+                self._failed_handshakes += 1
+                self._judge(event != zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
+
+    def _judge(self, mismatch: bool) -> None:
+        """Say what failed handshakes mean: at once where it is certain, else after a few."""
+        if not mismatch and self._failed_handshakes < _FAILED_HANDSHAKES:
+            return
+        if mismatch and self._token:
+            reason = "it uses no token, and this client does"
+        elif mismatch:
+            reason = "it asks for a token (token=..., or RLMESH_TOKEN)"
+        elif self._token:
+            reason = "wrong token, none on its side, or not an RLMesh server"
+        else:
+            reason = "it asks for a token (token=..., or RLMESH_TOKEN), or is not an RLMesh server"
+        raise SecurityError(f"the handshake with {self._address} failed: {reason}")

@@ -1,0 +1,156 @@
+"""The ZeroMQ carrier's server end: a ROUTER."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket as sockets
+from typing import Any, Optional
+
+import zmq
+
+from rlmesh.errors import AddressError, AddressInUse, SecurityError
+
+from .address import Address, parse_address
+from .carrier import Incoming
+from .client import HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS
+from .security import Token
+from .unix_lock import UnixLock
+
+_LINGER_MS = 1000
+
+
+class ZmqListener:
+    """A `Listener` over ZeroMQ, bound when it is built.
+
+    Args:
+        address: Where to listen; port 0 takes a free one.
+        token: The secret that clients must share; without one, anybody who reaches it may connect.
+        max_message: Bytes that one received frame may have.
+        allow_insecure: Allow an address that other machines reach, without a token.
+
+    Raises:
+        AddressError: The address does not parse, or is none of this machine.
+        AddressInUse: Another server holds it.
+        SecurityError: Other machines could reach it, and there is no token.
+    """
+
+    def __init__(
+        self, address: str, token: Token, max_message: int, *, allow_insecure: bool = False
+    ) -> None:
+        parsed = parse_address(address)
+        if not (parsed.is_local or token or allow_insecure):
+            raise SecurityError(
+                f"refusing to serve {parsed} without a token, because other machines can reach it:"
+                " pass token=... (or set RLMESH_TOKEN), bind 127.0.0.1, or accept the risk with"
+                " ServeOptions(allow_insecure=True)"
+            )
+        self._lock = UnixLock(parsed.path) if parsed.scheme == "unix" else None
+        self._context = zmq.Context()
+        self._wake_endpoint = f"inproc://wake-{os.urandom(16).hex()}"
+        # An inproc address is only visible within one context.
+        context = zmq.Context.instance() if parsed.scheme == "inproc" else self._context
+        self._socket: Any = context.socket(zmq.ROUTER)
+        self._socket.linger = _LINGER_MS
+        self._socket.router_mandatory = True
+        self._socket.sndtimeo = 0
+        self._socket.sndhwm = self._socket.rcvhwm = 0
+        self._socket.maxmsgsize = max_message
+        self._socket.heartbeat_ivl = HEARTBEAT_INTERVAL_MS
+        self._socket.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
+        self._socket.ipv6 = ":" in parsed.host
+        self._timeout = -1
+        self._wake_context = context
+        token.secure_server(self._socket)
+        try:
+            self._address = self._bind(parsed)
+        except BaseException:
+            self.close()
+            raise
+        self._socket.bind(self._wake_endpoint)
+
+    @property
+    def address(self) -> str:
+        """The bound address, with the port that the system chose."""
+        return str(self._address)
+
+    def receive(self, timeout: float) -> Optional[Incoming]:
+        """Return the next message; None after `timeout` seconds, or when woken."""
+        socket = self._socket
+        milliseconds = int(timeout * 1000)
+        if milliseconds != self._timeout:
+            socket.rcvtimeo = self._timeout = milliseconds
+        try:
+            peer = socket.recv()
+        except zmq.Again:
+            return None
+        control = socket.recv(copy=False)
+        if not control.more:
+            data = control.bytes
+            return Incoming(peer, data, None) if data else None
+        payload = socket.recv(copy=False)
+        if not payload.more:
+            return Incoming(peer, control.bytes, payload.buffer)
+        while payload.more:
+            payload = socket.recv(copy=False)
+        return Incoming(peer, b"more than two frames", None)
+
+    def send(self, peer: bytes, control: bytes, payload: Optional[Any]) -> bool:
+        """Queue one message; return False when the peer cannot be reached."""
+        socket = self._socket
+        try:
+            socket.send(peer, zmq.SNDMORE)
+            if payload is None:
+                socket.send(control)
+            else:
+                socket.send(control, zmq.SNDMORE)
+                socket.send(payload, copy=False)
+        except zmq.ZMQError:
+            return False
+        return True
+
+    def wake(self) -> None:
+        """Make a `receive` that is under way, or the next one, return None. Any thread may."""
+        # A listener that was closed in the meantime has nothing to wake.
+        with contextlib.suppress(zmq.ZMQError), self._wake_context.socket(zmq.DEALER) as socket:
+            socket.linger = _LINGER_MS
+            socket.connect(self._wake_endpoint)
+            socket.send(b"")
+
+    def close(self) -> None:
+        """Free the socket, its threads and its file; calling it again does nothing."""
+        if not self._socket.closed:
+            self._socket.close()
+        self._context.term()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _bind(self, parsed: Address) -> Address:
+        try:
+            if parsed.scheme == "unix":
+                # The socket is for this user alone from its first moment on.
+                mask = os.umask(0o177)
+                try:
+                    self._socket.bind(f"ipc://{parsed.path}")
+                finally:
+                    os.umask(mask)
+                return parsed
+            if parsed.scheme == "inproc":
+                self._socket.bind(str(parsed))
+                return parsed
+            host = parsed._replace(host=_numeric(parsed.host))
+            self._socket.bind(str(host) if host.port else str(host)[:-1] + "*")
+            bound = self._socket.last_endpoint.decode().rstrip("\0")
+            return parsed._replace(port=int(bound.rsplit(":", 1)[1]))
+        except zmq.ZMQError as exc:
+            if exc.errno == zmq.EADDRINUSE:
+                raise AddressInUse(f"address: {parsed} is in use by another server") from exc
+            raise AddressError(f"address: cannot serve {parsed}: {exc.strerror}") from exc
+
+
+def _numeric(host: str) -> str:
+    """Return the numeric form of a host, because a ROUTER binds nothing else."""
+    try:
+        return str(sockets.getaddrinfo(host, None, type=sockets.SOCK_STREAM)[0][4][0])
+    except OSError as exc:
+        raise AddressError(f"address: the host {host!r} is unknown: {exc}") from exc

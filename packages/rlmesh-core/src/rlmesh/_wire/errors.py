@@ -1,0 +1,75 @@
+"""How an exception crosses the wire: class, message, and traceback text."""
+
+from __future__ import annotations
+
+import traceback
+from types import TracebackType
+from typing import Any, Dict, Optional, Type
+
+from rlmesh import errors
+from rlmesh.errors import Busy, EnvError, ProtocolError, RLMeshError
+
+_KINDS: Dict[str, Type[RLMeshError]] = {
+    name: getattr(errors, name)
+    for name in errors.__all__
+    if not issubclass(getattr(errors, name), errors.RemoteError)
+}
+_MAX_TRACEBACK = 20_000
+
+
+def error_to_wire(exc: BaseException) -> Dict[str, Any]:
+    """Return an exception as plain data.
+
+    Ours travel as class, message and attributes; those of user code also bring their traceback.
+    """
+    if _KINDS.get(type(exc).__name__) is type(exc):
+        ours: Dict[str, Any] = {"kind": type(exc).__name__, "message": str(exc)}
+        if isinstance(exc, Busy):
+            ours["holder_gone"] = exc.holder_gone
+        return ours
+    trace = "".join(traceback.format_exception(type(exc), exc, _below_ours(exc.__traceback__)))
+    return {
+        "kind": EnvError.__name__,
+        "type": type(exc).__name__,
+        "message": _text(exc),
+        "traceback": trace[-_MAX_TRACEBACK:],
+    }
+
+
+def error_from_wire(body: Any, name: str, address: str) -> RLMeshError:
+    """Return the exception to raise for a received error.
+
+    Args:
+        body: What `error_to_wire` returned on the other side.
+        name: What was asked, e.g. `"step"`.
+        address: Of whom.
+    """
+    if not isinstance(body, dict):
+        return ProtocolError(f"{name} of {address}: the error that came back does not parse")
+    message, kind = str(body.get("message", "")), _KINDS.get(str(body.get("kind")))
+    if kind is Busy:
+        return Busy(message, holder_gone=bool(body.get("holder_gone")))
+    if kind is not None:
+        return kind(message)
+    remote_type = str(body.get("type", "Exception"))
+    return EnvError(
+        f"{name} of the env at {address} raised {remote_type}: {message}",
+        remote_type=remote_type,
+        remote_message=message,
+        remote_traceback=str(body.get("traceback", "")),
+    )
+
+
+def _below_ours(trace: Optional[TracebackType]) -> Optional[TracebackType]:
+    """Return a traceback from the first frame on that is not RLMesh's."""
+    below = trace
+    while below is not None and below.tb_frame.f_globals.get("__name__", "").startswith("rlmesh."):
+        below = below.tb_next
+    return below or trace
+
+
+def _text(exc: BaseException) -> str:
+    try:
+        return str(exc)
+    except Exception as broken:
+        return f"<the message raised {type(broken).__name__}>"

@@ -1,0 +1,125 @@
+"""The codec of `info`: free-form, and never a reason to abort a step."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Optional
+
+import msgpack
+
+from rlmesh._values.tensor import Tensor
+from rlmesh.errors import InvalidValue, ProtocolError
+
+from .messages import pack, unpack
+from .payload import INLINE_BYTES, PayloadReader, PayloadWriter
+
+_MAX_DEPTH = 32
+_MAX_REPR = 1000
+_INLINE_TENSOR, _PAYLOAD_TENSOR = 1, 2
+
+
+def encode_info(info: Any, writer: PayloadWriter) -> Optional[bytes]:
+    """Return an info dict as msgpack; None for an empty one.
+
+    Arrays stay arrays and NumPy scalars become numbers. Tuples and sets become lists, keys that
+    are neither strings nor integers become strings, and what has no plain form becomes its
+    `repr`.
+
+    Args:
+        info: What the env returned; anything but a mapping is put under the key `"info"`.
+        writer: Takes the large arrays.
+    """
+    if not info:
+        return None
+    if not isinstance(info, dict):
+        info = dict(info) if hasattr(info, "keys") else {"info": info}
+    return pack(_plain(info, writer, 0))
+
+
+def decode_info(
+    data: Optional[bytes], reader: PayloadReader, from_tensor: Callable[[Tensor], Any]
+) -> Dict[Any, Any]:
+    """Return the info dict that `encode_info` packed, with arrays of the caller's framework.
+
+    Raises:
+        ProtocolError: The bytes are no packed info.
+    """
+    if data is None:
+        return {}
+
+    def array(code: int, packed: bytes) -> Any:
+        try:
+            dtype, shape, content = msgpack.unpackb(packed)
+            if code == _PAYLOAD_TENSOR:
+                content = reader.at(*content)
+            elif code != _INLINE_TENSOR:
+                raise ValueError(f"extension type {code}")
+            return from_tensor(Tensor(bytearray(content) if code == 1 else content, dtype, shape))
+        except (TypeError, ValueError) as exc:
+            raise ProtocolError(f"info: an array does not parse: {exc}") from exc
+
+    info = unpack(data, ext_hook=array)
+    if not isinstance(info, dict):
+        raise ProtocolError(f"info: expected a dict, got {type(info).__name__}")
+    return info
+
+
+def plain_mapping(mapping: Any) -> Dict[Any, Any]:
+    """Return a mapping as it would arrive on the other side, with tensors for arrays."""
+    writer = PayloadWriter()
+    data = encode_info(mapping, writer)
+    payload = writer.finish()
+    view = None if payload is None else memoryview(payload)
+    return decode_info(data, PayloadReader(view), lambda tensor: tensor)
+
+
+def _plain(value: Any, writer: PayloadWriter, depth: int) -> Any:
+    """Return a value as something that msgpack carries."""
+    if value is None or isinstance(value, (bool, float, bytes)):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return int(value) if -(2**63) <= value < 2**64 else str(value)
+    if depth < _MAX_DEPTH:
+        if isinstance(value, dict):
+            return {_key(k): _plain(v, writer, depth + 1) for k, v in value.items()}
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [_plain(v, writer, depth + 1) for v in value]
+        if hasattr(value, "dtype") and hasattr(value, "shape"):
+            return _plain_array(value, writer, depth)
+    return _repr(value)
+
+
+def _plain_array(value: Any, writer: PayloadWriter, depth: int) -> Any:
+    """Return an array or array scalar of any framework as an extension, number or list."""
+    if not value.shape and not isinstance(value, Tensor):
+        return _plain(value.item(), writer, depth + 1) if hasattr(value, "item") else _repr(value)
+    try:
+        if not isinstance(value, Tensor):
+            cpu = value.detach().cpu().numpy() if hasattr(value, "detach") else value
+            value = Tensor.from_buffer(cpu)
+    except (InvalidValue, TypeError, ValueError, RuntimeError, BufferError):
+        # Object and string arrays, and exotic dtypes.
+        listed = value.tolist() if hasattr(value, "tolist") else None
+        return _plain(listed, writer, depth + 1) if isinstance(listed, list) else _repr(value)
+    shape: List[int] = list(value.shape)
+    if value.nbytes <= INLINE_BYTES:
+        return msgpack.ExtType(_INLINE_TENSOR, pack([value.dtype, shape, bytes(value.data)]))
+    place = [writer.add(value.data), value.nbytes]
+    return msgpack.ExtType(_PAYLOAD_TENSOR, pack([value.dtype, shape, place]))
+
+
+def _key(key: Any) -> Any:
+    if isinstance(key, str):
+        return str(key)
+    if isinstance(key, int) and not isinstance(key, bool) and -(2**63) <= key < 2**64:
+        return int(key)
+    return key if isinstance(key, bytes) else str(key)
+
+
+def _repr(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception as exc:
+        text = f"<{type(value).__name__} whose repr raised {type(exc).__name__}>"
+    return text if len(text) <= _MAX_REPR else text[:_MAX_REPR] + "..."

@@ -1,0 +1,144 @@
+"""The control frame: one msgpack array, a request or a reply.
+
+The first four fields of either never change their place, so that a peer of another protocol
+version can still read them and answer with a sentence.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+import msgpack
+
+from rlmesh.errors import ProtocolError
+
+HELLO, PING, OPEN, PROBE = 0, 1, 2, 3
+RESET, STEP, RENDER, CLOSE = 16, 17, 18, 19
+FIRST_ACTING_OP = 16
+"""Requests from here on act on a session, and are executed exactly once."""
+
+OP_NAMES = {
+    HELLO: "hello",
+    PING: "ping",
+    OPEN: "open",
+    PROBE: "probe",
+    RESET: "reset",
+    STEP: "step",
+    RENDER: "render",
+    CLOSE: "close",
+}
+
+OK, ERROR = 0, 1
+
+UNPARSED = -1
+"""The operation, and the id, of a reply to something that is no request."""
+
+
+class Request(NamedTuple):
+    """What a client sends.
+
+    Attributes:
+        op: One of the operations above.
+        id: The request's number: within the session for acting ones, else within the client.
+        session: 16 bytes chosen by the client; empty outside a session.
+        ack: The last acting request whose reply the client has received; 0 for none.
+        body: The operation's own data.
+    """
+
+    op: int
+    id: int
+    session: bytes
+    ack: int
+    body: Any
+
+
+class Reply(NamedTuple):
+    """What a server sends.
+
+    Attributes:
+        op: The request's operation.
+        id: The request's number.
+        boot: 8 bytes chosen by the server when it started.
+        status: `OK` or `ERROR`.
+        body: The operation's own data, or what `_wire.errors` describes.
+    """
+
+    op: int
+    id: int
+    boot: bytes
+    status: int
+    body: Any
+
+
+class _Local(threading.local):
+    """One packer per thread; making one costs more than most messages do."""
+
+    def __init__(self) -> None:
+        self.pack = msgpack.Packer(unicode_errors="surrogatepass").pack
+
+
+_local = _Local()
+
+
+def pack(data: Any) -> bytes:
+    """Return plain data as msgpack.
+
+    Raises:
+        ValueError, TypeError, OverflowError: Something in it is no plain data.
+    """
+    packed: bytes = _local.pack(data)
+    return packed
+
+
+def unpack(data: Any, ext_hook: Any = msgpack.ExtType) -> Any:
+    """Return the plain data in msgpack bytes.
+
+    Raises:
+        ProtocolError: The bytes are no msgpack, or nest too deeply.
+    """
+    try:
+        return msgpack.unpackb(
+            data, unicode_errors="surrogatepass", strict_map_key=False, ext_hook=ext_hook
+        )
+    except ProtocolError:
+        raise
+    except Exception as exc:
+        raise ProtocolError(f"a message does not parse as msgpack: {exc or type(exc)}") from exc
+
+
+def unpack_request(data: Any) -> Request:
+    """Parse a control frame that a client sent.
+
+    Raises:
+        ProtocolError: It is no request.
+    """
+    fields = unpack(data)
+    try:
+        request = Request(*fields)
+        if (
+            type(request.op) is int
+            and type(request.id) is int
+            and type(request.session) is bytes
+            and type(request.ack) is int
+        ):
+            return request
+    except TypeError:
+        pass
+    raise ProtocolError("a message is not an RLMesh request")
+
+
+def unpack_reply(data: Any) -> Reply:
+    """Parse a control frame that a server sent.
+
+    Raises:
+        ProtocolError: It is no reply.
+    """
+    fields = unpack(data)
+    try:
+        reply = Reply(*fields)
+        if type(reply.id) is int and type(reply.boot) is bytes:
+            return reply
+    except TypeError:
+        pass
+    raise ProtocolError("a message is not an RLMesh reply")

@@ -1,0 +1,116 @@
+"""A carrier within this process, which loses, doubles and cuts messages on command."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from rlmesh._transport.carrier import ConnectionLost, Incoming, Message
+
+Fate = Callable[[bytes], int]
+"""Takes a control frame; returns how many times it is delivered: 0 loses it, 2 doubles it."""
+
+
+def once(control: bytes) -> int:
+    return 1
+
+
+class Network:
+    """Connects any number of clients with one listener at a time."""
+
+    def __init__(self) -> None:
+        self.to_server: Fate = once
+        self.to_client: Fate = once
+        self.routes: Dict[bytes, MemoryConnection] = {}
+        self.listener: Optional[MemoryListener] = None
+        self.names = itertools.count()
+
+    def cut(self) -> None:
+        """Break every connection that stands."""
+        for connection in list(self.routes.values()):
+            connection.inbox.put(None)
+        self.routes.clear()
+
+
+class MemoryListener:
+    def __init__(self, network: Network) -> None:
+        self.address = "memory"
+        self.inbox: queue.Queue[Optional[Incoming]] = queue.Queue()
+        self.closed = False
+        self.network = network
+        network.listener = self
+
+    def receive(self, timeout: float) -> Optional[Incoming]:
+        try:
+            return self.inbox.get(timeout=timeout) if timeout else self.inbox.get_nowait()
+        except queue.Empty:
+            return None
+
+    def send(self, peer: bytes, control: bytes, payload: Optional[Any]) -> bool:
+        connection = self.network.routes.get(peer)
+        if connection is None:
+            return False
+        view = None if payload is None else memoryview(bytearray(payload))
+        for _ in range(self.network.to_client(control)):
+            connection.inbox.put(Message(control, view))
+        return True
+
+    def wake(self) -> None:
+        self.inbox.put(None)
+
+    def close(self) -> None:
+        self.closed = True
+        if self.network.listener is self:
+            self.network.listener = None
+            self.network.cut()
+
+
+class MemoryConnection:
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.reconnects = 0
+        self.closed = False
+        self._open()
+
+    def _open(self) -> None:
+        self.inbox: queue.Queue[Optional[Message]] = queue.Queue()
+        self.name = b"client-%d" % next(self.network.names)
+        self.waiting: List[Tuple[bytes, Any]] = []
+        self.connected = False
+
+    def send(self, control: bytes, payload: Optional[Any]) -> None:
+        self.waiting.append((control, payload))
+        self._flush()
+
+    def _flush(self) -> None:
+        listener = self.network.listener
+        if listener is None:
+            return
+        if not self.connected:
+            self.connected = True
+            self.network.routes[self.name] = self
+        for control, payload in self.waiting:
+            view = None if payload is None else memoryview(payload)
+            for _ in range(self.network.to_server(control)):
+                listener.inbox.put(Incoming(self.name, control, view))
+        self.waiting.clear()
+
+    def receive(self, timeout: float) -> Optional[Message]:
+        self._flush()
+        try:
+            message = self.inbox.get(timeout=timeout) if timeout > 0 else self.inbox.get_nowait()
+        except queue.Empty:
+            return None
+        if message is None:
+            raise ConnectionLost
+        return message
+
+    def reconnect(self) -> None:
+        self.reconnects += 1
+        self.network.routes.pop(self.name, None)
+        self._open()
+
+    def close(self) -> None:
+        self.closed = True
+        self.network.routes.pop(self.name, None)

@@ -1,0 +1,392 @@
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import Any, Callable, Iterator, List, Optional, Tuple
+
+import pytest
+from carriers import MemoryConnection, MemoryListener, Network
+
+from rlmesh._rpc import client as client_module
+from rlmesh._rpc.client import RpcClient
+from rlmesh._rpc.options import ServeOptions
+from rlmesh._rpc.server import RpcServer
+from rlmesh._wire.messages import (
+    CLOSE,
+    ERROR,
+    PROBE,
+    RESET,
+    STEP,
+    Reply,
+    Request,
+    pack,
+    unpack_reply,
+    unpack_request,
+)
+from rlmesh.errors import (
+    Busy,
+    ConnectionFailed,
+    EnvError,
+    LimitExceeded,
+    ProtocolError,
+    RequestTimeout,
+    SessionLost,
+)
+
+SOON = 10.0
+
+
+class Counter:
+    """A service whose every step is counted, and may be held back."""
+
+    role = "env"
+
+    def __init__(self) -> None:
+        self.steps: List[Any] = []
+        self.released = threading.Semaphore(0)
+        self.entered = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def describe(self) -> Any:
+        return {"counts": True}
+
+    def call(self, op: int, body: Any, payload: Optional[memoryview]) -> Tuple[Any, Any]:
+        if op == RESET:
+            raise KeyError("no reset here")
+        self.steps.append(body)
+        self.entered.set()
+        assert self.go_on.wait(SOON)
+        return len(self.steps), None if payload is None else bytearray(payload)
+
+    def release(self) -> None:
+        self.released.release()
+
+
+class World:
+    """A served counter on a network, and clients of it."""
+
+    def __init__(self, options: ServeOptions) -> None:
+        self.network = Network()
+        self.options = options
+        self.clients: List[RpcClient] = []
+        self.start()
+
+    def start(self) -> None:
+        self.service = Counter()
+        self.server = RpcServer(self.service, MemoryListener(self.network), self.options)
+        self.thread = threading.Thread(target=self.server.run)
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.service.go_on.set()
+        self.server.stop()
+        self.thread.join(SOON)
+        assert not self.thread.is_alive()
+
+    def client(self, **options: Any) -> RpcClient:
+        connect_timeout = options.pop("connect_timeout", SOON)
+        client = RpcClient(MemoryConnection(self.network), "memory", connect_timeout)
+        self.clients.append(client)
+        client.open(**options)
+        return client
+
+
+@contextlib.contextmanager
+def serving(**options: Any) -> Iterator[World]:
+    world = World(ServeOptions(**options))
+    try:
+        yield world
+    finally:
+        world.service.go_on.set()
+        for client in world.clients:
+            client.close()
+        world.stop()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "RESEND_INTERVAL", 0.05)
+    monkeypatch.setattr(client_module, "_GLANCE", 0.01)
+
+
+def steps_only(fate: Callable[[int], int]) -> Callable[[bytes], int]:
+    """Return a fate that befalls steps alone, given how many came before."""
+    count = 0
+
+    def decide(control: bytes) -> int:
+        nonlocal count
+        fields = unpack_reply(control)
+        if fields[0] != STEP:
+            return 1
+        count += 1
+        return fate(count - 1)
+
+    return decide
+
+
+def test_a_lost_request_is_sent_again() -> None:
+    with serving() as world:
+        client = world.client()
+        world.network.to_server = steps_only(lambda n: 0 if n == 0 else 1)
+        assert client.call(STEP, "a", None, SOON) == (1, None)
+        assert world.service.steps == ["a"]
+
+
+def test_a_lost_reply_is_repeated_without_a_second_step() -> None:
+    with serving() as world:
+        client = world.client()
+        world.network.to_client = steps_only(lambda n: 0 if n < 3 else 1)
+        assert client.call(STEP, "a", b"payload", SOON) == (1, b"payload")
+        assert client.call(STEP, "b", None, SOON) == (2, None)
+        assert world.service.steps == ["a", "b"]
+
+
+def test_doubled_messages_step_once_and_late_replies_are_dropped() -> None:
+    with serving() as world:
+        client = world.client()
+        world.network.to_server = world.network.to_client = lambda control: 3
+        assert [client.call(STEP, i, None, SOON)[0] for i in range(20)] == list(range(1, 21))
+        assert world.service.steps == list(range(20))
+
+
+def test_a_cut_during_a_step_attaches_to_the_step_that_runs() -> None:
+    with serving() as world:
+        client = world.client()
+        world.service.go_on.clear()
+
+        def cut() -> None:
+            assert world.service.entered.wait(SOON)
+            world.network.cut()
+            world.service.go_on.set()
+
+        saboteur = threading.Thread(target=cut)
+        saboteur.start()
+        assert client.call(STEP, "a", None, SOON) == (1, None)
+        saboteur.join()
+        assert world.service.steps == ["a"]
+
+
+def test_an_error_is_a_reply_like_any_other() -> None:
+    with serving() as world:
+        client = world.client()
+        world.network.to_client = steps_only(lambda n: 1)
+        with pytest.raises(EnvError, match="reset of the env at memory raised KeyError") as caught:
+            client.call(RESET, None, None, SOON)
+        assert "no reset here" in caught.value.remote_traceback
+        assert client.call(STEP, "a", None, SOON) == (1, None)
+
+
+def test_a_second_client_is_refused_until_the_first_one_closes() -> None:
+    with serving() as world:
+        first = world.client()
+        with pytest.raises(Busy, match="held by another client"):
+            world.client()
+        first.close()
+        assert world.client().call(STEP, "b", None, SOON) == (1, None)
+
+
+def test_a_second_client_is_refused_at_once_while_a_step_runs() -> None:
+    with serving() as world:
+        client = world.client()
+        world.service.go_on.clear()
+        stepping = threading.Thread(target=client.call, args=(STEP, "a", None, SOON))
+        stepping.start()
+        assert world.service.entered.wait(SOON)
+        with pytest.raises(Busy, match="held by another client"):
+            world.client()
+        pinging = RpcClient(MemoryConnection(world.network), "memory", SOON)
+        assert pinging.ping()["sessions"] == 1
+        assert stepping.is_alive()
+        world.service.go_on.set()
+        stepping.join(SOON)
+
+
+def test_a_vanished_holder_is_freed_after_its_grace() -> None:
+    with serving(session_grace=0.1) as world:
+        world.client()
+        world.network.cut()
+        assert world.client().call(STEP, "b", None, SOON) == (1, None)
+
+
+def test_a_vanished_holder_keeps_its_env_within_its_grace() -> None:
+    with serving(session_grace=SOON) as world:
+        first = world.client()
+        world.network.cut()
+        with pytest.raises(Busy, match=r"cannot be reached; it becomes free\s+in \d+ s"):
+            world.client(connect_timeout=0.5)
+        assert first.call(STEP, "a", None, SOON) == (1, None)
+
+
+def test_takeover_ends_a_vanished_holder_only() -> None:
+    with serving(session_grace=SOON) as world:
+        first = world.client()
+        with pytest.raises(Busy):
+            world.client(takeover=True)
+        world.network.cut()
+        second = world.client(takeover=True)
+        with pytest.raises(SessionLost, match="does not know this session"):
+            first.call(STEP, "a", None, SOON)
+        assert second.call(STEP, "b", None, SOON) == (1, None)
+
+
+def test_a_restarted_server_is_recognised() -> None:
+    with serving() as world:
+        client = world.client()
+        world.stop()
+        world.start()
+        with pytest.raises(SessionLost, match="restarted"):
+            client.call(STEP, "a", None, SOON)
+        with pytest.raises(SessionLost, match="is over"):
+            client.call(STEP, "a", None, SOON)
+        assert world.service.steps == []
+
+
+def test_a_server_that_never_comes_back_is_named_with_the_budget() -> None:
+    with serving() as world:
+        client = world.client()
+        client._connect_timeout = 0.1
+        world.stop()
+        with pytest.raises(ConnectionFailed, match=r"memory broke during step.*within 0\.1 s"):
+            client.call(STEP, "a", None, SOON)
+        world.start()
+
+
+def test_nobody_at_the_address_is_named_with_the_budget() -> None:
+    client = RpcClient(MemoryConnection(Network()), "memory", 0.05)
+    with pytest.raises(ConnectionFailed, match=r"no RLMesh server answered at memory within 0\.05"):
+        client.open()
+    client.close()
+
+
+def test_a_step_timeout_ends_the_session_and_frees_the_env_when_the_step_returns() -> None:
+    with serving() as world:
+        client = world.client()
+        world.service.go_on.clear()
+        with pytest.raises(RequestTimeout, match="did not answer step within 0.2 s"):
+            client.call(STEP, "a", None, 0.2)
+        with pytest.raises(SessionLost, match="is over"):
+            client.call(STEP, "b", None, SOON)
+        with pytest.raises(Busy, match="still executes a call that its last client gave up"):
+            world.client(connect_timeout=0.5)
+        world.service.go_on.set()
+        assert world.service.released.acquire(timeout=SOON)
+        assert world.client().call(STEP, "c", None, SOON) == (2, None)
+
+
+def test_close_twice_and_calls_after_it() -> None:
+    with serving() as world:
+        client = world.client()
+        client.close()
+        client.close()
+        with pytest.raises(SessionLost, match="is over: it was closed"):
+            client.call(STEP, "a", None, SOON)
+
+
+def test_stop_twice_and_from_within_no_thread() -> None:
+    with serving() as world:
+        world.server.stop()
+        world.server.stop()
+        world.thread.join(SOON)
+        world.server.stop()
+
+
+def test_no_thread_is_left() -> None:
+    before = threading.active_count()
+    with serving() as world:
+        world.client().call(STEP, "a", None, SOON)
+    assert threading.active_count() == before
+
+
+def test_a_message_too_large_for_the_server_is_refused_by_its_sender() -> None:
+    with serving(max_control=2000, max_payload=1000) as world:
+        client = world.client()
+        with pytest.raises(LimitExceeded, match="step: the other side accepts"):
+            client.call(STEP, b"x" * 2000, None, SOON)
+        with pytest.raises(LimitExceeded, match="payload of 1000 bytes"):
+            client.call(STEP, b"x", bytearray(1001), SOON)
+        assert client.call(STEP, "a", None, SOON) == (1, None)
+
+
+class Raw:
+    """A client without manners: it sends what it is told, and shows what comes back."""
+
+    def __init__(self, network: Network) -> None:
+        self.connection = MemoryConnection(network)
+
+    def ask(self, control: bytes) -> Reply:
+        self.connection.send(control, None)
+        while True:
+            message = self.connection.receive(SOON)
+            assert message is not None
+            reply = unpack_reply(message.control)
+            if reply.op != PROBE:
+                return reply
+
+
+@pytest.mark.parametrize(
+    ("control", "words"),
+    [
+        (b"\xc1", "does not parse"),
+        (b"", "does not parse"),
+        (b"\x91" * 1900, "does not parse"),
+        (pack([1, 2]), "not an RLMesh request"),
+        (pack("hello"), "not an RLMesh request"),
+        (pack([0, "1", b"", 0, None]), "not an RLMesh request"),
+        (pack([0, 1, b"", 0, {"protocol": 99}]), "expected 1 (rlmesh"),
+        (pack([0, 1, b"", 0, None]), "protocol version"),
+        (pack([2, 1, b"short", 0, None]), "expected 16 bytes, got 5"),
+        (pack([2, 1, b"x" * 16, 0, None]), "protocol version"),
+        (pack([7, 1, b"", 0, None]), "unknown operation 7"),
+        (pack([STEP, 1, b"x" * 16, 0, None]), "does not know this session"),
+        (pack([-5, 1, b"x" * 16, 0, None]), "unknown operation -5"),
+        (b"x" * 3000, "expected at most 2000 bytes, got 3000"),
+    ],
+)
+def test_nonsense_is_answered_and_the_server_lives_on(control: bytes, words: str) -> None:
+    with serving(max_control=2000) as world:
+        reply = Raw(world.network).ask(control)
+        assert reply.status == ERROR
+        assert words in reply.body["message"]
+        assert world.client().call(STEP, "a", None, SOON) == (1, None)
+
+
+def test_a_gap_in_the_numbers_is_an_error_and_an_old_number_is_dropped() -> None:
+    with serving() as world:
+        client = world.client()
+        client.call(STEP, "a", None, SOON)
+        client.call(STEP, "b", None, SOON)
+        raw = Raw(world.network)
+        session = client._session
+        gap = raw.ask(pack(Request(STEP, 9, session, 0, "z")))
+        assert gap.status == ERROR
+        assert "before request 3" in gap.body["message"]
+        raw.connection.send(pack(Request(STEP, 1, session, 0, "old")), None)
+        repeated = raw.ask(pack(Request(STEP, 2, session, 0, "b")))
+        assert (repeated.id, repeated.body) == (2, 2)
+        assert world.service.steps == ["a", "b"]
+
+
+def test_closing_a_session_that_is_gone_succeeds() -> None:
+    with serving() as world:
+        reply = Raw(world.network).ask(pack(Request(CLOSE, 7, b"x" * 16, 0, None)))
+        assert (reply.op, reply.status) == (CLOSE, 0)
+
+
+def test_a_server_that_talks_nonsense_is_a_protocol_error() -> None:
+    network = Network()
+    listener = MemoryListener(network)
+    client = RpcClient(MemoryConnection(network), "memory", SOON)
+
+    def answer() -> None:
+        incoming = listener.receive(SOON)
+        assert incoming is not None
+        unpack_request(incoming.control)
+        listener.send(incoming.peer, b"what?", None)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with pytest.raises(ProtocolError, match="does not parse as msgpack"):
+        client.hello()
+    thread.join(SOON)
+    client.close()

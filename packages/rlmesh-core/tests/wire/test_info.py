@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import contextlib
+import datetime
+import enum
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import shapes, tensors
+
+from rlmesh import Tensor
+from rlmesh._wire.info import decode_info, encode_info
+from rlmesh._wire.messages import pack
+from rlmesh._wire.payload import PayloadReader, PayloadWriter
+from rlmesh.errors import ProtocolError
+
+
+def arrived(info):
+    """Return what an info dict is on the other side."""
+    writer = PayloadWriter()
+    data = encode_info(info, writer)
+    payload = writer.finish()
+    view = None if payload is None else memoryview(payload)
+    return decode_info(data, PayloadReader(view), lambda tensor: tensor)
+
+
+plain = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary()
+    | shapes.flatmap(lambda shape: tensors("float32", shape)),
+    lambda parts: (
+        st.lists(parts, max_size=3)
+        | st.dictionaries(st.text() | st.integers(-5, 5), parts, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(), plain, max_size=4))
+def test_plain_info_arrives_as_it_is(info):
+    assert arrived(info) == info
+
+
+def test_an_empty_info_costs_nothing():
+    assert encode_info({}, PayloadWriter()) is None
+    assert arrived({}) == {}
+
+
+def test_large_arrays_ride_in_the_payload():
+    small, large = Tensor(bytes(10), "uint8", (10,)), Tensor(bytes(10**6), "uint8", (10**6,))
+    writer = PayloadWriter()
+    assert len(encode_info({"small": small, "large": large}, writer)) < 200
+    assert len(writer.finish()) == 10**6
+    assert arrived({"small": small, "large": large}) == {"small": small, "large": large}
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+class Broken:
+    def __repr__(self):
+        raise ValueError("no")
+
+
+def nested(depth):
+    return {"deeper": nested(depth - 1)} if depth else {}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ((1, "a"), [1, "a"]),
+        ({3}, [3]),
+        (2**70, str(2**70)),
+        ("half a \ud800 pair", "half a \ud800 pair"),
+        ({(1, 2): "a", None: "b", True: "c"}, {"(1, 2)": "a", "None": "b", "True": "c"}),
+        (Color.RED, "<Color.RED: 1>"),
+        (datetime.date(2020, 1, 2), "datetime.date(2020, 1, 2)"),
+        (Broken(), "<Broken whose repr raised ValueError>"),
+    ],
+)
+def test_what_has_no_plain_form_becomes_something_that_has(value, expected):
+    assert arrived({"value": value}) == {"value": expected}
+
+
+def test_cycles_and_deep_nests_end_somewhere():
+    cycle = {}
+    cycle["self"] = cycle
+    assert "self" in arrived(cycle)
+    assert "deeper" in arrived(nested(200))
+
+
+def test_a_long_repr_is_cut():
+    class Long:
+        def __repr__(self):
+            return "x" * 10_000
+
+    assert len(arrived({"value": Long()})["value"]) < 1100
+
+
+@pytest.mark.parametrize("info", [[1, 2], "text", 7])
+def test_an_info_that_is_no_dict_is_kept_under_a_key(info):
+    assert arrived(info) == {"info": info}
+
+
+@given(st.binary(max_size=60))
+def test_hostile_bytes_are_a_protocol_error_or_some_dict(data):
+    with contextlib.suppress(ProtocolError):
+        assert isinstance(decode_info(data, PayloadReader(None), lambda tensor: tensor), dict)
+
+
+def test_an_array_outside_the_payload_is_a_protocol_error():
+    writer = PayloadWriter()
+    data = encode_info({"a": Tensor(bytes(20_000), "uint8", (20_000,))}, writer)
+    with pytest.raises(ProtocolError, match="payload: expected 20000 bytes at 0"):
+        decode_info(data, PayloadReader(memoryview(bytes(100))), lambda tensor: tensor)
+
+
+def test_info_that_is_no_dict_on_arrival_is_a_protocol_error():
+    with pytest.raises(ProtocolError, match="info: expected a dict, got int"):
+        decode_info(pack(7), PayloadReader(None), lambda tensor: tensor)
