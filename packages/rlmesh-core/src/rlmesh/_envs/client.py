@@ -1,0 +1,169 @@
+"""The client's side of a served env: one session, seen through one framework's values."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional, Protocol, Tuple
+
+from rlmesh._contract.contract import EnvContract
+from rlmesh._contract.peer import Limits
+from rlmesh._rpc.client import RpcClient
+from rlmesh._transport.client import ZmqConnection
+from rlmesh._transport.security import Token
+from rlmesh._wire.codec import Codec
+from rlmesh._wire.info import decode_info, encode_info
+from rlmesh._wire.messages import RENDER, RESET, STEP
+from rlmesh._wire.payload import PayloadReader, PayloadWriter
+from rlmesh.backends import Backend
+from rlmesh.errors import ProtocolError, SessionLost
+from rlmesh.spaces import GraphInstance
+
+
+def connect(address: str, token: Token, connect_timeout: float) -> RpcClient:
+    """Return a client of whatever is served at an address; nothing is sent yet.
+
+    Raises:
+        AddressError: The address does not parse.
+    """
+    limits = Limits()
+    connection = ZmqConnection(address, token, max(limits.control, limits.payload))
+    return RpcClient(connection, address, connect_timeout)
+
+
+class EnvClient:
+    """Holds the session with a served env, and opens another when that one is lost.
+
+    Args:
+        address: Where the env is served.
+        token: The server's secret.
+        connect_timeout: Seconds to find the server, and to restore a broken connection.
+        step_timeout: Seconds that one `step` may take.
+        reset_timeout: Seconds that one `reset` or `render` may take.
+        takeover: End the session of a holder that cannot be reached.
+
+    Raises:
+        RLMeshError: See `RemoteEnvBase`.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        token: Token,
+        *,
+        connect_timeout: float = 10.0,
+        step_timeout: float = 60.0,
+        reset_timeout: float = 300.0,
+        takeover: bool = False,
+    ) -> None:
+        self.address = address
+        self._token = token
+        self._connect_timeout = connect_timeout
+        self._timeouts = {STEP: step_timeout, RESET: reset_timeout, RENDER: reset_timeout}
+        self._takeover = takeover
+        self._rpc, self.contract = self._open()
+        self._closed = False
+
+    def call(
+        self, op: int, body: Any, payload: Optional[bytearray]
+    ) -> Tuple[Any, Optional[memoryview]]:
+        """Have the server execute one request; see `RpcClient.call`."""
+        if op == RESET and self._rpc.is_over and not self._closed:
+            self._reopen()
+        return self._rpc.call(op, body, payload, self._timeouts[op])
+
+    def close(self) -> None:
+        """Free the env for other clients; calling it again does nothing."""
+        self._closed = True
+        self._rpc.close()
+
+    def _open(self) -> Tuple[RpcClient, EnvContract]:
+        rpc = connect(self.address, self._token, self._connect_timeout)
+        try:
+            role = rpc.hello().role
+            if role != "env":
+                raise ProtocolError(f"{self.address} serves a {role}, expected an env")
+            return rpc, EnvContract.from_dict(rpc.open(takeover=self._takeover))
+        except BaseException:
+            rpc.close()
+            raise
+
+    def _reopen(self) -> None:
+        """Open a new session in place of a lost one; the env must be the same."""
+        self._rpc.close()
+        self._rpc, contract = self._open()
+        if contract != self.contract:
+            self._rpc.close()
+            raise SessionLost(f"the server at {self.address} came back with another env")
+
+
+class Session(Protocol):
+    """What a view needs: something that executes requests on an env."""
+
+    contract: EnvContract
+
+    def call(
+        self, op: int, body: Any, payload: Optional[bytearray]
+    ) -> Tuple[Any, Optional[memoryview]]:
+        """Execute one request; return the reply's body and payload."""
+
+    def close(self) -> None:
+        """Give the env up."""
+
+
+class EnvView:
+    """A served env as the runtime uses it, with the values of one framework.
+
+    Args:
+        client: The session, with the env's contract.
+        backend: Whose arrays observations and info hold.
+        graph_type: What observations of a Graph space become.
+    """
+
+    def __init__(self, client: Session, backend: Backend, graph_type: Any = GraphInstance) -> None:
+        self.contract = client.contract
+        self.env_seconds = 0.0
+        self._client = client
+        self._from_tensor = backend.from_tensor
+        contract = client.contract
+        self._observations = Codec(contract.observation_space, backend, "observation", graph_type)
+        self._actions = Codec(contract.action_space, backend, "action")
+
+    def reset(
+        self, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
+    ) -> Tuple[Any, Any]:
+        """Start an episode; return the observation and info."""
+        writer = PayloadWriter()
+        packed = None if options is None else encode_info(dict(options), writer)
+        reply, payload = self._client.call(RESET, (seed, packed), writer.finish())
+        observation, info, elapsed = _fields(reply, 3)
+        self.env_seconds = elapsed * 1e-9
+        reader = PayloadReader(payload)
+        decoded = self._observations.decode(observation, reader)
+        return decoded, decode_info(info, reader, self._from_tensor)
+
+    def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
+        """Return observation, reward, terminated, truncated and info."""
+        writer = PayloadWriter()
+        body = self._actions.encode(action, writer)
+        reply, payload = self._client.call(STEP, body, writer.finish())
+        observation, reward, terminated, truncated, info, elapsed = _fields(reply, 6)
+        self.env_seconds = elapsed * 1e-9
+        reader = PayloadReader(payload)
+        decoded = self._observations.decode(observation, reader)
+        return decoded, reward, terminated, truncated, decode_info(info, reader, self._from_tensor)
+
+    def render(self) -> Any:
+        """Return what the env renders in its mode."""
+        reply, payload = self._client.call(RENDER, None, None)
+        packed, elapsed = _fields(reply, 2)
+        self.env_seconds = elapsed * 1e-9
+        return decode_info(packed, PayloadReader(payload), self._from_tensor)["frame"]
+
+    def close(self) -> None:
+        """Free the env for other clients; calling it again does nothing."""
+        self._client.close()
+
+
+def _fields(reply: Any, count: int) -> Any:
+    if not isinstance(reply, (list, tuple)) or len(reply) != count:
+        raise ProtocolError(f"the reply of the env does not parse: expected {count} fields")
+    return reply

@@ -1,0 +1,141 @@
+"""An env in this process, behind one API whatever its age and framework."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from rlmesh._contract.contract import EnvContract
+from rlmesh._values.native import NativeBackend
+from rlmesh._values.numpy_bridge import NumpyBridge
+from rlmesh._wire.info import plain_mapping
+from rlmesh.backends import Backend
+from rlmesh.errors import InvalidValue
+from rlmesh.spaces import GraphInstance, Space, as_space
+
+StepResult = Tuple[Any, float, bool, bool, Any]
+
+
+class LocalEnv:
+    """Gives any env Gymnasium's current API: seeded `reset`, five values from `step`.
+
+    Legacy `gym` envs are adapted: a `reset` without seed (`env.seed` is used where it exists) or
+    without info, and a `step` of four values, whose `done` counts as truncation where info says
+    `TimeLimit.truncated`.
+
+    Args:
+        env: The env; it needs `reset`, `step`, `observation_space` and `action_space`.
+
+    Raises:
+        UnsupportedSpace: A space is missing, or is none that RLMesh knows.
+        TypeError: There is no `reset` or `step`.
+    """
+
+    def __init__(self, env: Any) -> None:
+        for method in ("reset", "step"):
+            if not callable(getattr(env, method, None)):
+                raise TypeError(
+                    f"env: expected an environment with reset() and step(), got {env!r}"
+                    f" ({type(env).__name__}), which has no {method}()"
+                )
+        self.env = env
+        self.observation_space = _space(env, "observation_space")
+        self.action_space = _space(env, "action_space")
+        native = isinstance(env.observation_space, Space)
+        self.backend: Backend = NativeBackend() if native else NumpyBridge()
+        self.graph_type = _graph_type(env.observation_space)
+        self._reset_arguments = _accepted(env, ("seed", "options"))
+
+    def contract(self) -> EnvContract:
+        """Return what this env promises."""
+        spec = getattr(self.env, "spec", None)
+        return EnvContract(
+            env_id=str(getattr(spec, "id", None) or type(_unwrapped(self.env)).__name__),
+            observation_space=self.observation_space,
+            action_space=self.action_space,
+            metadata=plain_mapping(getattr(self.env, "metadata", None) or {}),
+            render_mode=getattr(self.env, "render_mode", None),
+            max_episode_steps=getattr(spec, "max_episode_steps", None),
+        )
+
+    def reset(
+        self, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
+    ) -> Tuple[Any, Any]:
+        """Start an episode; return the observation and info.
+
+        Raises:
+            InvalidValue: Options were given, and the env takes none.
+        """
+        arguments: Dict[str, Any] = {}
+        if "seed" in self._reset_arguments:
+            arguments["seed"] = seed
+        elif seed is not None and hasattr(self.env, "seed"):
+            self.env.seed(seed)
+        if options is not None:
+            if "options" not in self._reset_arguments:
+                raise InvalidValue(f"options: this env's reset takes none, got {dict(options)!r}")
+            arguments["options"] = options
+        result = self.env.reset(**arguments)
+        if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict):
+            return result
+        return result, {}
+
+    def step(self, action: Any) -> StepResult:
+        """Return observation, reward, terminated, truncated and info.
+
+        Raises:
+            InvalidValue: The env returned something else.
+        """
+        result = self.env.step(action)
+        if len(result) == 4:
+            observation, reward, done, info = result
+            truncated = bool(done and info.get("TimeLimit.truncated", False))
+            result = observation, reward, bool(done) and not truncated, truncated, info
+        elif len(result) != 5:
+            raise InvalidValue(f"step: expected 5 values from the env, got {len(result)}")
+        observation, reward, terminated, truncated, info = result
+        try:
+            return observation, float(reward), bool(terminated), bool(truncated), info
+        except (TypeError, ValueError):
+            raise InvalidValue(
+                "step: expected a number and two booleans after the observation, got"
+                f" reward={reward!r}, terminated={terminated!r}, truncated={truncated!r}"
+            ) from None
+
+    def render(self) -> Any:
+        """Return what the env renders in its mode."""
+        return self.env.render()
+
+    def close(self) -> None:
+        """Close the env."""
+        self.env.close()
+
+
+def _space(env: Any, name: str) -> Space[Any]:
+    return as_space(getattr(env, name, None), f"{type(_unwrapped(env)).__name__}.{name}")
+
+
+def _graph_type(space: Any) -> Any:
+    """Return the GraphInstance of the package that the env's spaces come from."""
+    for base in type(space).__mro__:
+        package = sys.modules.get(base.__module__.partition(".")[0] + ".spaces")
+        if hasattr(package, "GraphInstance"):
+            return package.GraphInstance  # type: ignore[union-attr]
+    return GraphInstance
+
+
+def _accepted(env: Any, names: Tuple[str, ...]) -> Tuple[str, ...]:
+    """Return which of these keyword arguments the env's `reset` takes."""
+    for candidate in (env, _unwrapped(env)):
+        try:
+            parameters = inspect.signature(candidate.reset).parameters
+        except (TypeError, ValueError):
+            return names
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+            return tuple(name for name in names if name in parameters)
+    return names
+
+
+def _unwrapped(env: Any) -> Any:
+    return getattr(env, "unwrapped", env)

@@ -1,0 +1,67 @@
+"""The runtime's way to an env, whether it is an object here or an address elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Tuple
+
+from rlmesh._runtime.ports import EnvPort
+from rlmesh._transport.security import Token
+from rlmesh.backends import Backend
+
+from .client import EnvClient, EnvView
+from .local import LocalEnv
+from .remote import RemoteEnvBase
+from .service import EnvService
+
+
+def open_env(env_or_address: Any, backend: Backend, token: str) -> Tuple[EnvPort, bool]:
+    """Return a port to an env, and whether it was opened here, so that the caller must close it.
+
+    Args:
+        env_or_address: An env object, an object with an `address`, or an address.
+        backend: Whose arrays observations become; actions may be of it, too.
+        token: The server's secret, where an address is dialed.
+
+    Raises:
+        TypeError: It is none of these.
+        RLMeshError: The env cannot be reached, or has no usable spaces.
+    """
+    if isinstance(env_or_address, RemoteEnvBase):
+        return env_or_address.view(backend), False
+    if hasattr(env_or_address, "reset") and hasattr(env_or_address, "step"):
+        return EnvView(LocalClient(env_or_address), backend), False
+    address = getattr(env_or_address, "address", env_or_address)
+    if not isinstance(address, str):
+        raise TypeError(
+            "env_or_address: expected an env with reset() and step(), an object with an address,"
+            f" or an address such as '127.0.0.1:5555', got {env_or_address!r}"
+        )
+    return EnvView(EnvClient(address, Token(token)), backend), True
+
+
+class LocalClient:
+    """Takes the place of a session for an env in this process.
+
+    Values pass through the same codecs as those of a served env, so that a run's result does not
+    depend on where the env is. Exceptions of the env arrive as they are.
+
+    Args:
+        env: The env.
+    """
+
+    def __init__(self, env: Any) -> None:
+        self._env = LocalEnv(env)
+        self.contract = self._env.contract()
+        self._service = EnvService(self._env, self.contract)
+
+    def call(
+        self, op: int, body: Any, payload: Optional[bytearray]
+    ) -> Tuple[Any, Optional[memoryview]]:
+        """Execute one request on the env."""
+        view = None if payload is None else memoryview(payload)
+        reply, returned = self._service.call(op, body, view)
+        return reply, None if returned is None else memoryview(returned)
+
+    def close(self) -> None:
+        """Close the env."""
+        self._env.close()

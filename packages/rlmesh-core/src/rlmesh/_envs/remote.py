@@ -1,0 +1,169 @@
+"""`RemoteEnv`: a served env, used as if it were here."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, ClassVar, Dict, Generic, Mapping, Optional, Tuple, Type, TypeVar
+
+from rlmesh._contract.contract import EnvContract
+from rlmesh._transport.security import Token
+from rlmesh.backends import Backend, NativeBackend
+from rlmesh.spaces import Space
+from rlmesh.types import Value
+
+from .client import EnvClient, EnvView
+
+ObsT = TypeVar("ObsT")
+ActT = TypeVar("ActT")
+
+
+class RemoteEnvBase(Generic[ObsT, ActT]):
+    """A served env with Gymnasium's methods; subclasses choose the framework of its values.
+
+    It holds the env until `close`: a second client gets `Busy`. When the session is lost (the
+    server restarted, say), the next `reset` opens another.
+
+    Args:
+        address: Where the env is served: `tcp://host:port`, `host:port` or `unix:///path`.
+        token: The server's secret; empty means `RLMESH_TOKEN`, or none.
+        connect_timeout: Seconds to find the server, and to restore a broken connection.
+        step_timeout: Seconds that one `step` may take.
+        reset_timeout: Seconds that one `reset` or `render` may take.
+        takeover: End the session of a holder that cannot be reached, instead of waiting for it.
+
+    Raises:
+        AddressError: The address does not parse.
+        ConnectionFailed: No server answered within `connect_timeout`.
+        Busy: Another client holds the env.
+        SecurityError: The server's token differs.
+        ProtocolError: The server is none of ours, or of another version.
+    """
+
+    _backend: ClassVar[Backend]
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: str = "",
+        connect_timeout: float = 10.0,
+        step_timeout: float = 60.0,
+        reset_timeout: float = 300.0,
+        takeover: bool = False,
+    ) -> None:
+        self._client = EnvClient(
+            address,
+            Token(token),
+            connect_timeout=connect_timeout,
+            step_timeout=step_timeout,
+            reset_timeout=reset_timeout,
+            takeover=takeover,
+        )
+        self._view = self.view(self._backend)
+
+    @property
+    def address(self) -> str:
+        """The server's address."""
+        return self._client.address
+
+    @property
+    def contract(self) -> EnvContract:
+        """What the served env promises."""
+        return self._client.contract
+
+    @property
+    def observation_space(self) -> Space[Any]:
+        """The space of every observation."""
+        return self.contract.observation_space
+
+    @property
+    def action_space(self) -> Space[Any]:
+        """The space of every action."""
+        return self.contract.action_space
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The env's own metadata, such as `render_modes`."""
+        return self.contract.metadata
+
+    @property
+    def render_mode(self) -> Optional[str]:
+        """The mode in which the env was built; None if it does not render."""
+        return self.contract.render_mode
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
+    ) -> Tuple[ObsT, Dict[str, Any]]:
+        """Start an episode.
+
+        Args:
+            seed: The env's seed; None leaves its random state as it is.
+            options: Passed to the env as plain data.
+
+        Returns:
+            The first observation, of `observation_space`, and info.
+
+        Raises:
+            EnvError: The env raised.
+            InvalidValue: Its observation breaks its own space.
+            RequestTimeout, ConnectionFailed, SessionLost: The session ended.
+        """
+        observation, info = self._view.reset(seed, options)
+        return observation, info
+
+    def step(self, action: ActT) -> Tuple[ObsT, float, bool, bool, Dict[str, Any]]:
+        """Execute one action.
+
+        Args:
+            action: An action of `action_space`.
+
+        Returns:
+            Observation, reward, terminated, truncated, info.
+
+        Raises:
+            InvalidValue: The action does not fit its space, or the env broke its own.
+            NotReset: There was no `reset` yet.
+            EnvError: The env raised.
+            RequestTimeout, ConnectionFailed, SessionLost: The session ended.
+        """
+        return self._view.step(action)
+
+    def render(self) -> Any:
+        """Return what the env renders in its own mode: a frame, a list of frames, text, or None.
+
+        Raises:
+            NotReset: There was no `reset` yet.
+            EnvError: The env raised.
+        """
+        return self._view.render()
+
+    def close(self) -> None:
+        """Free the env for other clients; calling it again does nothing."""
+        self._client.close()
+
+    def view(self, backend: Backend, **options: Any) -> EnvView:
+        """Return the same session with the values of another framework."""
+        return EnvView(self._client, backend, **options)
+
+    def __enter__(self: SelfT) -> SelfT:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        value: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.contract.env_id!r}, {self.address!r})"
+
+
+SelfT = TypeVar("SelfT", bound=RemoteEnvBase[Any, Any])
+
+
+class RemoteEnv(RemoteEnvBase[Value, Value]):
+    """A served env with native values: `Tensor`, numbers, strings and containers."""
+
+    _backend = NativeBackend()

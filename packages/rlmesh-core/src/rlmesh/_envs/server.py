@@ -1,0 +1,218 @@
+"""`EnvServer`: serves an env to one client at a time."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Optional, Type
+
+from rlmesh._rpc.options import ServeOptions
+from rlmesh._rpc.server import RpcServer
+from rlmesh._transport.address import parse_address
+from rlmesh._transport.security import Token
+from rlmesh._transport.server import ZmqListener
+from rlmesh.errors import RLMeshError
+
+from .local import LocalEnv
+from .service import EnvService
+
+
+class EnvServer:
+    """Serves an env instance; one client at a time holds it.
+
+    All env calls run on one thread: the one that calls `serve`, or the one that `start` makes.
+    The env belongs to the caller and is not closed here. A server that was shut down cannot be
+    started again.
+
+    Args:
+        env: An env with Gymnasium's API, or a legacy `gym` one.
+        address: `tcp://host:port`, `host:port` or `unix:///path`. Port 0 takes a free one.
+        token: The secret that clients must share; empty means `RLMESH_TOKEN`, or none.
+        options: See `ServeOptions`.
+
+    Raises:
+        UnsupportedSpace: The env has no spaces, or one that RLMesh does not know.
+        AddressError: The address does not parse.
+
+    Examples:
+        >>> import gymnasium, rlmesh
+        >>> with rlmesh.EnvServer(gymnasium.make("CartPole-v1"), "127.0.0.1:0") as server:
+        ...     with rlmesh.RemoteEnv(server.address) as env:
+        ...         observation, info = env.reset(seed=0)
+        >>> observation.shape
+        (4,)
+    """
+
+    def __init__(
+        self,
+        env: Any,
+        address: str = "tcp://127.0.0.1:0",
+        *,
+        token: str = "",
+        options: Optional[ServeOptions] = None,
+    ) -> None:
+        parse_address(address)
+        self._env = LocalEnv(env)
+        self._contract = self._env.contract()
+        self._requested_address = address
+        self._token = Token(token)
+        self._options = options or ServeOptions()
+        self._listener: Optional[ZmqListener] = None
+        self._server: Optional[RpcServer] = None
+        self._thread: Optional[threading.Thread] = None
+        self._error: Optional[BaseException] = None
+        self._taken = False
+        self._state_lock = threading.Lock()
+
+    @property
+    def address(self) -> str:
+        """The address for clients; once bound, with the port that the system chose.
+
+        Raises:
+            RLMeshError: The server is not bound yet, and the port is still to be chosen.
+        """
+        if self._listener is not None:
+            return self._listener.address
+        parsed = parse_address(self._requested_address)
+        if parsed.scheme == "tcp" and not parsed.port:
+            raise RLMeshError("address: the port is chosen by bind(), start() or serve()")
+        return str(parsed)
+
+    def bind(self) -> str:
+        """Take the address, and return it; clients that connect now wait until the server runs.
+
+        Raises:
+            AddressInUse: Another server holds the address.
+            AddressError: It is none of this machine.
+            SecurityError: Other machines could reach it, and there is no token.
+        """
+        with self._state_lock:
+            if self._listener is None:
+                if self._taken:
+                    raise RLMeshError("this server was shut down; make another one")
+                self._listener = ZmqListener(
+                    self._requested_address,
+                    self._token,
+                    max(self._options.max_control, self._options.max_payload),
+                    allow_insecure=self._options.allow_insecure,
+                )
+                service = EnvService(self._env, self._contract)
+                self._server = RpcServer(service, self._listener, self._options)
+            return self._listener.address
+
+    def serve(self) -> None:
+        """Serve on this thread until `shutdown`, SIGTERM or Ctrl-C.
+
+        A call under way is finished first; Ctrl-C interrupts it.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed; everything is freed by then.
+            AddressInUse, AddressError, SecurityError: As `bind`.
+        """
+        server = self._take()
+        try:
+            with _Terminating(server):
+                server.run()
+        finally:
+            # Ctrl-C may have come before run() could free it.
+            if self._listener is not None:
+                self._listener.close()
+
+    def start(self) -> EnvServer:
+        """Serve on a thread of its own; return this server.
+
+        Raises:
+            AddressInUse, AddressError, SecurityError: As `bind`.
+        """
+        server = self._take()
+        self._thread = threading.Thread(target=self._run, args=(server,), name="rlmesh-env-server")
+        self._thread.daemon = True
+        self._thread.start()
+        return self
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Wait until a started server has ended; return whether it has.
+
+        Args:
+            timeout: Seconds to wait; None waits forever.
+
+        Raises:
+            BaseException: Whatever ended the serving thread, if it was no shutdown.
+        """
+        if self._thread is not None:
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                return False
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def shutdown(self) -> None:
+        """Stop serving and free everything; a call under way is finished first.
+
+        Any thread may call this, and calling it again does nothing.
+        """
+        with self._state_lock:
+            never_ran, self._taken = not self._taken, True
+        if self._server is None or self._listener is None:
+            return
+        if never_ran:
+            self._listener.close()
+            return
+        self._server.stop()
+        if self._thread is not threading.current_thread():
+            self.wait()
+
+    def __enter__(self) -> EnvServer:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        value: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.shutdown()
+
+    def __repr__(self) -> str:
+        listener = self._listener
+        address = self._requested_address if listener is None else listener.address
+        return f"EnvServer({self._contract.env_id!r}, {address!r})"
+
+    def _take(self) -> RpcServer:
+        """Bind, and claim the one run that a server has."""
+        self.bind()
+        with self._state_lock:
+            if self._taken:
+                raise RLMeshError("this server runs already, or was shut down; make another one")
+            self._taken = True
+        assert self._server is not None
+        return self._server
+
+    def _run(self, server: RpcServer) -> None:
+        try:
+            server.run()
+        except BaseException as exc:
+            self._error = exc
+
+
+class _Terminating:
+    """Makes SIGTERM stop a server for the length of a `with` block on the main thread."""
+
+    def __init__(self, server: RpcServer) -> None:
+        self._server = server
+        self._previous: Any = None
+        self._installed = False
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGTERM, self._stop)
+            self._installed = True
+
+    def __exit__(self, *exception: object) -> None:
+        if self._installed:
+            signal.signal(signal.SIGTERM, self._previous)
+
+    def _stop(self, number: int, frame: Optional[FrameType]) -> None:
+        self._server.stop()

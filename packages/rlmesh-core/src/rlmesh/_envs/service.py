@@ -1,0 +1,90 @@
+"""Executes the requests of a session on an env."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, Optional, Tuple
+
+from rlmesh._contract.contract import EnvContract
+from rlmesh._wire.codec import Codec
+from rlmesh._wire.info import decode_info, encode_info
+from rlmesh._wire.messages import RENDER, RESET, STEP
+from rlmesh._wire.payload import PayloadReader, PayloadWriter
+from rlmesh.errors import NotReset, ProtocolError
+
+from .local import LocalEnv
+
+
+class EnvService:
+    """A `Service` that serves one env instance.
+
+    The last field of every reply is the time that the env itself took, in nanoseconds.
+
+    Args:
+        env: The env.
+        contract: What it promises.
+    """
+
+    role = "env"
+
+    def __init__(self, env: LocalEnv, contract: EnvContract) -> None:
+        self._env = env
+        self._description: Dict[str, Any] = contract.to_dict()
+        self._observations = Codec(env.observation_space, env.backend, "observation")
+        self._actions = Codec(env.action_space, env.backend, "action", env.graph_type)
+        self._was_reset = False
+
+    def describe(self) -> Dict[str, Any]:
+        """Return the contract as plain data."""
+        return self._description
+
+    def release(self) -> None:
+        """Make the next session start with a reset."""
+        self._was_reset = False
+
+    def call(
+        self, op: int, body: Any, payload: Optional[memoryview]
+    ) -> Tuple[Any, Optional[bytearray]]:
+        """Execute `reset`, `step` or `render`."""
+        reader, writer = PayloadReader(payload), PayloadWriter()
+        if op == STEP:
+            reply = self._step(body, reader, writer)
+        elif op == RESET:
+            reply = self._reset(body, reader, writer)
+        elif op == RENDER:
+            reply = self._render(writer)
+        else:
+            raise ProtocolError(f"unknown operation {op}")
+        return reply, writer.finish()
+
+    def _step(self, body: Any, reader: PayloadReader, writer: PayloadWriter) -> Any:
+        if not self._was_reset:
+            raise NotReset("step: call reset() first")
+        action = self._actions.decode(body, reader)
+        started = time.perf_counter_ns()
+        observation, reward, terminated, truncated, info = self._env.step(action)
+        elapsed = time.perf_counter_ns() - started
+        observed = self._observations.encode(observation, writer)
+        return observed, reward, terminated, truncated, encode_info(info, writer), elapsed
+
+    def _reset(self, body: Any, reader: PayloadReader, writer: PayloadWriter) -> Any:
+        try:
+            seed, packed_options = body
+        except (TypeError, ValueError):
+            raise ProtocolError("reset: expected a seed and options") from None
+        options = None
+        if packed_options is not None:
+            options = decode_info(packed_options, reader, self._env.backend.from_tensor)
+        started = time.perf_counter_ns()
+        observation, info = self._env.reset(seed, options)
+        elapsed = time.perf_counter_ns() - started
+        self._was_reset = True
+        return self._observations.encode(observation, writer), encode_info(info, writer), elapsed
+
+    def _render(self, writer: PayloadWriter) -> Any:
+        if not self._was_reset:
+            raise NotReset("render: call reset() first")
+        started = time.perf_counter_ns()
+        frame = self._env.render()
+        elapsed = time.perf_counter_ns() - started
+        return encode_info({"frame": frame}, writer), elapsed

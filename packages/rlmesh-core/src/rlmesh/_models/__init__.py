@@ -1,0 +1,1 @@
+"""Models: a predict function, and what it takes to run it."""

@@ -1,0 +1,1 @@
+"""The evaluation loop; it knows envs and policies only through its own ports."""

@@ -1,0 +1,114 @@
+"""What an evaluation returns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Iterable, Optional, Tuple
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """One finished episode. Results are compared without their times.
+
+    Attributes:
+        index: The episode's place in the run, from 0.
+        seed: The seed of its reset; None for an unseeded one.
+        steps: Number of env steps.
+        reward: Sum of the steps' rewards.
+        terminated: Whether the env ended it.
+        truncated: Whether a limit cut it off: the env's own, or the run's step cap.
+        success: The final info's `is_success` or `success`; None if it has neither.
+        duration: Wall-clock seconds from before reset to after the last step.
+        env_seconds: Of these, spent in the env itself.
+        wire_seconds: Of these, spent on the way to the env and back.
+        predict_seconds: Of these, spent in predict.
+    """
+
+    index: int
+    seed: Optional[int]
+    steps: int
+    reward: float
+    terminated: bool
+    truncated: bool
+    success: Optional[bool]
+    duration: float = field(compare=False)
+    env_seconds: float = field(compare=False)
+    wire_seconds: float = field(compare=False)
+    predict_seconds: float = field(compare=False)
+
+
+@dataclass(frozen=True, repr=False)
+class RunResult:
+    """The episodes of one run, ordered by index, and what they add up to.
+
+    Attributes:
+        episodes: One result per episode.
+    """
+
+    episodes: Tuple[EpisodeResult, ...]
+
+    @property
+    def num_episodes(self) -> int:
+        """Number of finished episodes."""
+        return len(self.episodes)
+
+    @property
+    def mean_reward(self) -> float:
+        """Mean of the episodes' rewards."""
+        return _mean(episode.reward for episode in self.episodes)
+
+    @property
+    def mean_steps(self) -> float:
+        """Mean of the episodes' lengths, in env steps."""
+        return _mean(float(episode.steps) for episode in self.episodes)
+
+    @property
+    def success_rate(self) -> Optional[float]:
+        """Share of successes among the episodes that report one; None if none does."""
+        reported = [float(e.success) for e in self.episodes if e.success is not None]
+        return _mean(reported) if reported else None
+
+    @property
+    def total_reward(self) -> float:
+        """Sum of the episodes' rewards."""
+        return math.fsum(episode.reward for episode in self.episodes)
+
+    @property
+    def total_steps(self) -> int:
+        """Number of env steps in all episodes."""
+        return sum(episode.steps for episode in self.episodes)
+
+    @property
+    def duration(self) -> float:
+        """Wall-clock seconds spent in episodes."""
+        return math.fsum(episode.duration for episode in self.episodes)
+
+    @property
+    def env_seconds(self) -> float:
+        """Seconds spent in the env itself."""
+        return math.fsum(episode.env_seconds for episode in self.episodes)
+
+    @property
+    def wire_seconds(self) -> float:
+        """Seconds spent on the way to the env and back."""
+        return math.fsum(episode.wire_seconds for episode in self.episodes)
+
+    @property
+    def predict_seconds(self) -> float:
+        """Seconds spent in predict."""
+        return math.fsum(episode.predict_seconds for episode in self.episodes)
+
+    def __repr__(self) -> str:
+        success = "" if self.success_rate is None else f", success_rate={self.success_rate:.1%}"
+        return (
+            f"RunResult(episodes={self.num_episodes}, mean_reward={self.mean_reward:.6g}{success},"
+            f" steps={self.total_steps}, duration={self.duration:.3g}s:"
+            f" env {self.env_seconds:.3g}s, wire {self.wire_seconds:.3g}s,"
+            f" predict {self.predict_seconds:.3g}s)"
+        )
+
+
+def _mean(values: Iterable[float]) -> float:
+    numbers = list(values)
+    return math.fsum(numbers) / len(numbers) if numbers else math.nan

@@ -1,0 +1,12 @@
+"""A model on NumPy arrays."""
+
+from __future__ import annotations
+
+from rlmesh._models.base import ModelBase
+from rlmesh.numpy._backend import BACKEND, NumpyValue
+
+
+class Model(ModelBase[NumpyValue, NumpyValue]):
+    """A model whose predict takes and gives NumPy arrays, numbers, text and containers."""
+
+    _backend = BACKEND
