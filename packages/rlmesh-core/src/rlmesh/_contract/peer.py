@@ -65,5 +65,5 @@ class PeerInfo:
         try:
             limits = Limits(int(data["limits"]["control"]), int(data["limits"]["payload"]))
             return cls(str(data["role"]), limits, str(data["version"]), str(data["python"]))
-        except (KeyError, TypeError, ValueError) as exc:
+        except (KeyError, TypeError, ValueError, OverflowError) as exc:
             raise ProtocolError(f"the peer's introduction does not parse: {exc!r}") from exc

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import operator
 from typing import Any, Mapping, Optional, Protocol, Tuple
 
 from rlmesh._contract.contract import EnvContract
@@ -14,7 +16,7 @@ from rlmesh._wire.info import decode_info, encode_info
 from rlmesh._wire.messages import RENDER, RESET, STEP
 from rlmesh._wire.payload import PayloadReader, PayloadWriter
 from rlmesh.backends import Backend
-from rlmesh.errors import ProtocolError, SessionLost
+from rlmesh.errors import InvalidValue, ProtocolError, SessionLost
 from rlmesh.spaces import GraphInstance
 
 
@@ -66,7 +68,10 @@ class EnvClient:
         self, op: int, body: Any, payload: Optional[bytearray]
     ) -> Tuple[Any, Optional[memoryview]]:
         """Have the server execute one request; see `RpcClient.call`."""
-        if op == RESET and self._rpc.is_over and not self._closed:
+        if op == RESET and not self._closed:
+            # A reset needs nothing of a session that was lost.
+            with contextlib.suppress(SessionLost):
+                return self._rpc.call(op, body, payload, self._timeouts[op])
             self._reopen()
         return self._rpc.call(op, body, payload, self._timeouts[op])
 
@@ -131,6 +136,7 @@ class EnvView:
         self, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
     ) -> Tuple[Any, Any]:
         """Start an episode; return the observation and info."""
+        seed = _checked_seed(seed)
         writer = PayloadWriter()
         packed = None if options is None else encode_info(dict(options), writer)
         reply, payload = self._client.call(RESET, (seed, packed), writer.finish())
@@ -149,7 +155,8 @@ class EnvView:
         self.env_seconds = elapsed * 1e-9
         reader = PayloadReader(payload)
         decoded = self._observations.decode(observation, reader)
-        return decoded, reward, terminated, truncated, decode_info(info, reader, self._from_tensor)
+        known = {} if info is None else decode_info(info, reader, self._from_tensor)
+        return decoded, reward, terminated, truncated, known
 
     def render(self) -> Any:
         """Return what the env renders in its mode."""
@@ -161,6 +168,19 @@ class EnvView:
     def close(self) -> None:
         """Free the env for other clients; calling it again does nothing."""
         self._client.close()
+
+
+def _checked_seed(seed: Any) -> Optional[int]:
+    """Return a seed of any integer type, such as NumPy's, as an int that the wire carries."""
+    if seed is None:
+        return None
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**64:
+        raise InvalidValue(f"seed: expected an integer from 0 to 2**64 - 1, or None, got {seed!r}")
+    return number
 
 
 def _fields(reply: Any, count: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -63,6 +64,7 @@ class EnvServer:
         self._thread: Optional[threading.Thread] = None
         self._error: Optional[BaseException] = None
         self._taken = False
+        self._runner: Optional[threading.Thread] = None
         self._state_lock = threading.Lock()
 
     @property
@@ -110,7 +112,7 @@ class EnvServer:
             KeyboardInterrupt: Ctrl-C was pressed; everything is freed by then.
             AddressInUse, AddressError, SecurityError: As `bind`.
         """
-        server = self._take()
+        server = self._take(threading.current_thread())
         try:
             with _Terminating(server):
                 server.run()
@@ -118,6 +120,7 @@ class EnvServer:
             # Ctrl-C may have come before run() could free it.
             if self._listener is not None:
                 self._listener.close()
+            server.finished.set()
 
     def start(self) -> EnvServer:
         """Serve on a thread of its own; return this server.
@@ -125,10 +128,12 @@ class EnvServer:
         Raises:
             AddressInUse, AddressError, SecurityError: As `bind`.
         """
-        server = self._take()
-        self._thread = threading.Thread(target=self._run, args=(server,), name="rlmesh-env-server")
-        self._thread.daemon = True
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="rlmesh-env-server", daemon=True)
+        self._take(thread)
+        self._thread = thread
+        thread.start()
+        # A program that just ends leaves no socket file behind.
+        atexit.register(self.shutdown)
         return self
 
     def wait(self, timeout: Optional[float] = None) -> bool:
@@ -161,7 +166,9 @@ class EnvServer:
             self._listener.close()
             return
         self._server.stop()
-        if self._thread is not threading.current_thread():
+        atexit.unregister(self.shutdown)
+        if self._runner is not threading.current_thread():
+            self._server.finished.wait()
             self.wait()
 
     def __enter__(self) -> EnvServer:
@@ -180,19 +187,21 @@ class EnvServer:
         address = self._requested_address if listener is None else listener.address
         return f"EnvServer({self._contract.env_id!r}, {address!r})"
 
-    def _take(self) -> RpcServer:
-        """Bind, and claim the one run that a server has."""
+    def _take(self, runner: threading.Thread) -> RpcServer:
+        """Bind, and claim the one run that a server has for a thread."""
         self.bind()
         with self._state_lock:
             if self._taken:
                 raise RLMeshError("this server runs already, or was shut down; make another one")
+            self._runner = runner
             self._taken = True
         assert self._server is not None
         return self._server
 
-    def _run(self, server: RpcServer) -> None:
+    def _run(self) -> None:
+        assert self._server is not None
         try:
-            server.run()
+            self._server.run()
         except BaseException as exc:
             self._error = exc
 
@@ -212,7 +221,7 @@ class _Terminating:
 
     def __exit__(self, *exception: object) -> None:
         if self._installed:
-            signal.signal(signal.SIGTERM, self._previous)
+            signal.signal(signal.SIGTERM, self._previous or signal.SIG_DFL)
 
     def _stop(self, number: int, frame: Optional[FrameType]) -> None:
         self._server.stop()

@@ -65,13 +65,16 @@ class EnvService:
         observation, reward, terminated, truncated, info = self._env.step(action)
         elapsed = time.perf_counter_ns() - started
         observed = self._observations.encode(observation, writer)
-        return observed, reward, terminated, truncated, encode_info(info, writer), elapsed
+        packed_info = encode_info(info, writer) if info else None
+        return observed, reward, terminated, truncated, packed_info, elapsed
 
     def _reset(self, body: Any, reader: PayloadReader, writer: PayloadWriter) -> Any:
         try:
             seed, packed_options = body
         except (TypeError, ValueError):
             raise ProtocolError("reset: expected a seed and options") from None
+        if seed is not None and type(seed) is not int:
+            raise ProtocolError(f"reset: expected an integer seed, got {type(seed).__name__}")
         options = None
         if packed_options is not None:
             options = decode_info(packed_options, reader, self._env.backend.from_tensor)

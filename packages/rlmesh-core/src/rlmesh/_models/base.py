@@ -52,7 +52,7 @@ class ModelBase(Generic[ObsT, ActT]):
         >>> import gymnasium, rlmesh
         >>> model = rlmesh.Model(lambda observation: int(observation[2] > 0))
         >>> model.run(gymnasium.make("CartPole-v1"), seeds=range(3)).total_steps
-        126
+        127
     """
 
     _backend: ClassVar[Backend]

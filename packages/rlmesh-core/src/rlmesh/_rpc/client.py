@@ -137,13 +137,14 @@ class RpcClient:
             if self._over is not None:
                 raise SessionLost(f"the session with {self.address} is over: {self._over}")
             number = self._acting_id + 1
-            control = pack(Request(op, number, self._session, self._received, body))
+            control = pack((op, number, self._session, self._received, body))
             check_size(control, payload, self._limits, OP_NAMES[op])
             self._acting_id = number
             try:
                 reply, received = self._exchange(op, number, control, payload, timeout)
-            except (RequestTimeout, ConnectionFailed) as exc:
-                self._end(str(exc))
+            except BaseException as exc:
+                # Also after Ctrl-C: nobody knows then whether the server has this number.
+                self._end(str(exc) or type(exc).__name__)
                 raise
             self._received = number
             if reply.boot != self._boot:
@@ -155,11 +156,6 @@ class RpcClient:
             if isinstance(error, SessionLost):
                 self._over = "the server no longer knows it"
             raise error
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no session is open: not yet, or no longer."""
-        return self._over is not None
 
     def close(self) -> None:
         """Say goodbye and free the connection; calling it again does nothing."""
@@ -232,7 +228,9 @@ class RpcClient:
         self._over = reason
         # A server that does not hear this frees the env when it finds the client gone.
         with contextlib.suppress(ConnectionLost, RLMeshError):
-            self._receive(CLOSE, self._send_goodbye(), _GOODBYE_TIMEOUT)
+            number = self._send_goodbye()
+            if self._connection.connected:
+                self._receive(CLOSE, number, _GOODBYE_TIMEOUT)
 
     def _send_goodbye(self) -> int:
         """Ask the server to end the session; return the request's number."""

@@ -48,6 +48,9 @@ class RpcServer:
         service: What is served.
         listener: Where messages come from; closed at the end of `run`.
         options: See `ServeOptions`.
+
+    Attributes:
+        finished: Set when `run` has ended and everything is freed.
     """
 
     def __init__(self, service: Service, listener: Listener, options: ServeOptions) -> None:
@@ -60,7 +63,7 @@ class RpcServer:
         self._holder: Optional[Session] = None
         self._next_probe = 0.0
         self._stopping = threading.Event()
-        self._finished = threading.Event()
+        self.finished = threading.Event()
         self._lock = threading.Lock()
         self._watchdog = Watchdog(self._lock, self._drain)
 
@@ -81,13 +84,13 @@ class RpcServer:
             self._lock.release()
             self._watchdog.stop()
             self._listener.close()
-            self._finished.set()
+            self.finished.set()
 
     def stop(self) -> None:
         """Make `run` return. Any thread and any signal handler may call this, repeatedly."""
         if not self._stopping.is_set():
             self._stopping.set()
-            if not self._finished.is_set():
+            if not self.finished.is_set():
                 self._listener.wake()
 
     def _drain(self) -> None:
@@ -206,7 +209,11 @@ class RpcServer:
                 self._listener.send(peer, *session.reply)
             # While it runs, its reply will take the route of this newest message.
         elif request.op == CLOSE and request.id >= session.next:
-            session.abandoned = True
+            # Whatever it skips, nothing will come after it.
+            if session.running:
+                session.abandoned = True
+            else:
+                self._end_session()
             self._listener.send(peer, pack(Reply(CLOSE, request.id, self._boot, OK, None)), None)
         elif request.id >= session.next:
             gap = ProtocolError(
@@ -226,7 +233,7 @@ class RpcServer:
         self._watchdog.enter_call()
         try:
             body, reply_payload = self._service.call(request.op, request.body, payload)
-            control = pack(Reply(request.op, request.id, self._boot, OK, body))
+            control = pack((request.op, request.id, self._boot, OK, body))
             check_size(control, reply_payload, session.limits, OP_NAMES.get(request.op, "reply"))
         except Exception as exc:
             control, reply_payload = self._pack_error(request.op, request.id, exc), None

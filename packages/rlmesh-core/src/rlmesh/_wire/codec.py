@@ -18,9 +18,9 @@ from rlmesh.backends import Backend
 from rlmesh.errors import ProtocolError, RLMeshError
 from rlmesh.spaces import GraphInstance, Space
 
-from .decode import compile_decoder
-from .encode import compile_encoder
-from .payload import PayloadReader, PayloadWriter
+from .decode import Decoder, compile_decoder
+from .encode import Encoder, compile_encoder
+from .payload import PayloadReader
 
 
 class Codec:
@@ -31,7 +31,16 @@ class Codec:
         backend: Whose arrays come out of `decode`; `encode` takes those and native values.
         name: What errors call the value, e.g. `"observation"`.
         graph_type: What a Graph decodes to; called with nodes, edges and edge links.
+
+    Attributes:
+        encode: Takes a value and a writer for its large arrays, and returns the body. It raises
+            InvalidValue, which names the path, where the value does not fit the space.
+        decode: Takes a body and a reader of large arrays, and returns the value. It raises
+            ProtocolError where the body is not one of the space.
     """
+
+    encode: Encoder
+    decode: Decoder
 
     def __init__(
         self,
@@ -40,27 +49,17 @@ class Codec:
         name: str,
         graph_type: Callable[[Any, Any, Any], Any] = GraphInstance,
     ) -> None:
-        self._name = name
-        self._encode = compile_encoder(space, backend, name)
-        self._decode = compile_decoder(space, backend, graph_type)
+        self.encode = compile_encoder(space, backend, name)
+        self.decode = _guarded(compile_decoder(space, backend, graph_type), name)
 
-    def encode(self, value: Any, writer: PayloadWriter) -> Any:
-        """Return the value's body; its large arrays go to the writer.
 
-        Raises:
-            InvalidValue: The value does not fit the space; the message names the path.
-        """
-        return self._encode(value, writer)
-
-    def decode(self, body: Any, reader: PayloadReader) -> Any:
-        """Return the value of a received body.
-
-        Raises:
-            ProtocolError: The body is not one of this space.
-        """
+def _guarded(decode: Decoder, name: str) -> Decoder:
+    def guarded(body: Any, reader: PayloadReader) -> Any:
         try:
-            return self._decode(body, reader)
+            return decode(body, reader)
         except ProtocolError:
             raise
         except (RLMeshError, TypeError, ValueError, LookupError) as exc:
-            raise ProtocolError(f"{self._name}: the received body does not decode: {exc}") from exc
+            raise ProtocolError(f"{name}: the received body does not decode: {exc}") from exc
+
+    return guarded

@@ -1,0 +1,96 @@
+"""The command line: what can be said, and which function it calls."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import typer
+
+from rlmesh._version import __version__
+
+from .ping import ping_server
+from .run import run_policy
+from .serve import serve_env
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rlmesh {__version__}")
+        raise typer.Exit
+
+
+# Defaults, not Annotated: before Python 3.10, typer does not see through `annotations` to it.
+VERSION = typer.Option(
+    False, "--version", help="Print the version.", callback=_print_version, is_eager=True
+)
+ENV = typer.Argument(metavar="ENV", help="A Gymnasium id, or MODULE:CALLABLE that returns an env.")
+SERVED_AT = typer.Option(
+    "tcp://127.0.0.1:0",
+    "--address",
+    metavar="ADDRESS",
+    help="tcp://HOST:PORT, HOST:PORT or unix:///PATH. Port 0 takes a free one.",
+)
+KWARGS = typer.Option(
+    "{}", metavar="JSON", help="""Keyword arguments, e.g. '{"render_mode": "rgb_array"}'."""
+)
+POLICY = typer.Argument(
+    metavar="MODULE:NAME",
+    help="A callable that takes an observation and returns an action, an object or class with such"
+    " a predict, or a Model.",
+)
+ADDRESS = typer.Argument(metavar="ADDRESS", help="tcp://HOST:PORT, HOST:PORT or unix:///PATH")
+SEEDS = typer.Option(
+    None, metavar="SEEDS", help="One seed per episode: 0:20 (0 to 19), 1,5,9 or 7."
+)
+MAX_EPISODES = typer.Option(
+    None,
+    min=1,
+    metavar="N",
+    help="Number of episodes: fewer than seeds drops the last, more are unseeded.",
+)
+INSTRUCTION = typer.Option(None, metavar="TEXT", help="Text for the model's text inputs.")
+BACKEND = typer.Option(
+    None,
+    metavar="native|numpy",
+    help="What observations are: numpy where rlmesh.numpy is installed, else native.",
+)
+TIMEOUT = typer.Option(5.0, min=0.1, metavar="SECONDS", help="How long to look for the server.")
+TOKEN_HELP = "The environment variable RLMESH_TOKEN holds the secret that both sides share, if any."
+
+app = typer.Typer(
+    help="Serve an environment, or evaluate a policy on one that is served elsewhere.",
+    epilog=TOKEN_HELP,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _options(version: bool = VERSION) -> None:
+    pass
+
+
+@app.command(epilog=TOKEN_HELP)
+def serve(env: str = ENV, address: str = SERVED_AT, kwargs: str = KWARGS) -> None:
+    """Serve an environment until Ctrl-C or SIGTERM."""
+    serve_env(env, address, kwargs)
+
+
+@app.command(epilog=TOKEN_HELP)
+def run(
+    policy: str = POLICY,
+    address: str = ADDRESS,
+    seeds: Optional[str] = SEEDS,
+    max_episodes: Optional[int] = MAX_EPISODES,
+    instruction: Optional[str] = INSTRUCTION,
+    backend: Optional[str] = BACKEND,
+) -> None:
+    """Evaluate a policy on a served environment."""
+    run_policy(policy, address, seeds, max_episodes, instruction, backend)
+
+
+@app.command(epilog=TOKEN_HELP)
+def ping(address: str = ADDRESS, timeout: float = TIMEOUT) -> None:
+    """Show who serves at an address, and how long a round trip takes."""
+    ping_server(address, timeout)

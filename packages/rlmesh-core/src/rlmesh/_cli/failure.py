@@ -1,0 +1,35 @@
+"""How a failed command ends: with a sentence, or with the traceback of code that is not ours."""
+
+from __future__ import annotations
+
+import traceback
+from types import TracebackType
+from typing import Iterator, Optional
+
+from rlmesh.errors import RLMeshError
+
+
+def describe(exc: Exception) -> str:
+    """Return what to tell about an exception that ended a command.
+
+    A deliberate error of RLMesh is its sentence. What passed through somebody else's code, such as
+    a policy's, keeps its traceback, less the frames above the command.
+    """
+    trace = exc.__traceback__
+    while trace is not None and not _module(trace).startswith("rlmesh._cli."):
+        trace = trace.tb_next
+    ours = all(_module(part).partition(".")[0] == "rlmesh" for part in _parts(trace))
+    if ours and isinstance(exc, (RLMeshError, ValueError)):
+        return f"rlmesh: {exc}"
+    shown = trace or exc.__traceback__
+    return "".join(traceback.format_exception(type(exc), exc, shown)).rstrip()
+
+
+def _parts(trace: Optional[TracebackType]) -> Iterator[TracebackType]:
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
+
+
+def _module(trace: TracebackType) -> str:
+    return str(trace.tb_frame.f_globals.get("__name__", ""))

@@ -1,0 +1,87 @@
+"""What a run shows: a progress line while it goes on, and a table at the end."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Optional, Type
+
+from rich import box, progress
+from rich.console import Console
+from rich.table import Table
+
+from rlmesh._runtime.results import RunResult
+
+
+class Progress:
+    """A progress line on stderr while the `with` block runs; nothing where that is no terminal.
+
+    Args:
+        name: What is run.
+        total: Number of episodes.
+    """
+
+    def __init__(self, name: str, total: int) -> None:
+        self._line = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(bar_width=20),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("episodes{task.fields[summary]}"),
+            progress.TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            # A policy's prints belong where stdout goes, unless they would break the line.
+            redirect_stdout=sys.stdout.isatty(),
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._line.add_task(name, total=total, summary="")
+
+    def update(self, result: RunResult) -> None:
+        """Show what has come of the run up to now."""
+        rate = result.total_steps / result.duration
+        summary = f", mean reward {result.mean_reward:.6g}, {rate:,.0f} steps/s"
+        self._line.update(self._task, completed=result.num_episodes, summary=summary)
+
+    def __enter__(self) -> Progress:
+        self._line.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        value: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self._line.stop()
+
+
+def print_result(title: str, result: RunResult, total: int) -> None:
+    """Print a table of one run to stdout.
+
+    Args:
+        title: What was run.
+        result: The finished episodes; at least one.
+        total: Number of episodes that the run was to have.
+    """
+    count = result.num_episodes
+    success = result.success_rate
+    cells = {
+        "episodes": str(count) if count == total else f"{count} of {total}",
+        "mean reward": f"{result.mean_reward:.6g}",
+        "success": "-" if success is None else f"{success:.1%}",
+        "steps": f"{result.total_steps:,}",
+        "env": _seconds(result.env_seconds),
+        "wire": _seconds(result.wire_seconds),
+        "predict": _seconds(result.predict_seconds),
+    }
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    for header in cells:
+        table.add_column(header, justify="right")
+    table.add_row(*cells.values())
+    console = Console()
+    console.print(title, style="bold", soft_wrap=True, highlight=False, markup=False)
+    console.print(table)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.2f} s"

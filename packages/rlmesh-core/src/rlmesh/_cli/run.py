@@ -1,0 +1,82 @@
+"""`rlmesh run`: a policy against a served env."""
+
+from __future__ import annotations
+
+import re
+from typing import List, Optional, Sequence
+
+import typer
+
+from rlmesh._runtime.plan import plan_episodes
+from rlmesh._runtime.results import EpisodeResult, RunResult
+from rlmesh._transport.address import parse_address
+
+from .load import load_model
+from .report import Progress, print_result
+
+
+def run_policy(
+    name: str,
+    address: str,
+    seeds: Optional[str],
+    max_episodes: Optional[int],
+    instruction: Optional[str],
+    backend: Optional[str],
+) -> None:
+    """Evaluate a policy, and print the result; also that of a run that did not get to its end.
+
+    Args:
+        name: See `load_model`.
+        address: Where the env is served.
+        seeds: See `parse_seeds`.
+        max_episodes: See `Model.run`.
+        instruction: See `Model.run`.
+        backend: See `load_model`.
+
+    Raises:
+        ValueError: An argument does not parse, or there is no such policy.
+        RLMeshError: The env cannot be reached, or failed.
+    """
+    parse_address(address)
+    chosen = None if seeds is None else parse_seeds(seeds)
+    total = len(plan_episodes(chosen, max_episodes))
+    model = load_model(name, backend)
+    finished: List[EpisodeResult] = []
+    try:
+        with Progress(name, total) as progress:
+
+            def on_result(result: EpisodeResult) -> None:
+                finished.append(result)
+                progress.update(RunResult(tuple(finished)))
+
+            model.run(
+                address,
+                seeds=chosen,
+                max_episodes=max_episodes,
+                instruction=instruction,
+                on_result=on_result,
+            )
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    finally:
+        if finished:
+            print_result(f"{name} on {address}", RunResult(tuple(finished)), total)
+
+
+def parse_seeds(text: str) -> Sequence[int]:
+    """Return the seeds that `0:20` (0 to 19), `1,5,9` or `7` stands for.
+
+    Raises:
+        ValueError: The text has none of these forms, or stands for no seed at all.
+    """
+    seeds: Sequence[int] = ()
+    if re.fullmatch(r"\d+:\d+", text):
+        start, stop = text.split(":")
+        seeds = range(int(start), int(stop))
+    elif re.fullmatch(r"\d+(,\d+)*", text):
+        seeds = [int(seed) for seed in text.split(",")]
+    if not seeds:
+        raise ValueError(
+            f"--seeds: expected non-negative integers as 0:20 (0 to 19), 1,5,9 or 7, got {text!r}"
+        )
+    return seeds

@@ -1,0 +1,57 @@
+"""Envs of somebody who is in the current directory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from rlmesh.spaces import Discrete
+
+
+class Walk:
+    """Ends after `length` steps; a step's reward is its action, and 1 is success."""
+
+    def __init__(self, length=3):
+        self.observation_space = Discrete(1000)
+        self.action_space = Discrete(2)
+        self._length = length
+
+    def reset(self, *, seed=None, options=None):
+        self._left = self._length
+        return self._left, {}
+
+    def step(self, action):
+        self._left -= 1
+        return self._left, float(action), self._left == 0, False, {"is_success": action == 1}
+
+    def close(self):
+        sys.stdout.write("closed\n")
+
+
+class Failing(Walk):
+    """Cannot step."""
+
+    def step(self, action):
+        raise RuntimeError("the motor is stuck")
+
+
+def no_env():
+    return "a string"
+
+
+def without_spaces():
+    env = Walk()
+    del env.action_space
+    return env
+
+
+def raising():
+    raise KeyError("no such scene")
+
+
+def terminated_while_it_is_built():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+not_callable = Walk()

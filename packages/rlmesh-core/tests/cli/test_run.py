@@ -1,0 +1,167 @@
+"""`rlmesh run` against a served env, in real processes."""
+
+from __future__ import annotations
+
+import os
+import pty
+
+import pytest
+
+from rlmesh import RemoteEnv
+
+
+def row(out):
+    """Return the cells of the printed table: episodes, mean reward, success, steps."""
+    return out.splitlines()[-1].split()[:4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cells"),
+    [
+        ([], ["1", "3", "100.0%", "3"]),
+        (["--seeds", "0:4"], ["4", "3", "100.0%", "12"]),
+        (["--seeds", "7"], ["1", "3", "100.0%", "3"]),
+        (["--seeds", "1,5,9"], ["3", "3", "100.0%", "9"]),
+        (["--seeds", "0:4", "--max-episodes", "2"], ["2", "3", "100.0%", "6"]),
+        (["--seeds", "0:4", "--max-episodes", "5"], ["5", "3", "100.0%", "15"]),
+    ],
+)
+def test_it_runs_the_episodes_that_were_asked_for(rlmesh, address, arguments, cells):
+    status, out, err = rlmesh.run("run", "policies:one", address, *arguments)
+    assert (status, err) == (0, "")
+    assert row(out) == cells
+
+
+@pytest.mark.parametrize("name", ["one", "Counter", "an_object", "a_model"])
+def test_whatever_makes_a_model_is_a_policy(rlmesh, address, name):
+    status, out, _ = rlmesh.run("run", f"policies:{name}", address, "--seeds", "0:2")
+    assert status == 0
+    assert row(out) == ["2", "3", "100.0%", "6"]
+
+
+def test_where_no_terminal_is_there_is_only_the_table(rlmesh, address):
+    _, out, err = rlmesh.run("run", "policies:one", address, "--seeds", "0:3")
+    title, header, rule, _ = out.splitlines()
+    assert title == f"policies:one on {address}"
+    assert header.split("  ")[0].strip() == "episodes"
+    assert set(rule) <= {"─", "-"}
+    assert [character for character in out if ord(character) < 32 and character != "\n"] == []
+    assert err == ""
+
+
+def test_on_a_terminal_there_is_a_progress_line_before_the_table(rlmesh, address):
+    ours, theirs = pty.openpty()
+    process = rlmesh.start("run", "policies:one", address, "--seeds", "0:3", stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # EIO: the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(ours)
+    _, out, _ = rlmesh.finish(process)
+    assert "3/3" in shown.decode()
+    assert "mean reward 3" in shown.decode()
+    assert row(out) == ["3", "3", "100.0%", "9"]
+
+
+def test_what_a_policy_prints_goes_to_stdout(rlmesh, address):
+    _, out, _ = rlmesh.run("run", "policies:Printing", address)
+    assert out.startswith("thinking\n" * 3)
+
+
+def test_native_observations_where_no_other_backend_is_installed(rlmesh, address):
+    status, out, _ = rlmesh.run_without("rlmesh.numpy", "run", "policies:one", address)
+    assert status == 0
+    assert row(out)[1] == "3"
+
+
+def test_a_backend_that_is_not_installed_is_a_sentence(rlmesh, address):
+    arguments = ["run", "policies:one", address, "--backend", "numpy"]
+    status, out, err = rlmesh.run_without("rlmesh.numpy", *arguments)
+    assert (status, out) == (1, "")
+    assert err.startswith("rlmesh: rlmesh.numpy is not installed: pip install ./packages/")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["one"], "policy: expected MODULE:NAME, such as my_policy:act, got 'one'"),
+        (["policies:"], "policy: expected MODULE:NAME, such as my_policy:act, got 'policies:'"),
+        (["policies.py:one"], "policy: there is no module 'policies.py', neither installed nor in"),
+        (["policies:two"], "policy: 'policies' has no 'two'"),
+        (["policies:number"], "policy: 'policies:number' is no policy: source: expected"),
+        (["policies:one", "--seeds", "0-20"], "--seeds: expected non-negative integers as 0:20"),
+        (["policies:one", "--backend", "abacus"], "--backend: expected native or numpy, got 'aba"),
+        (
+            ["policies:a_model", "--backend", "native"],
+            "--backend: 'policies:a_model' is a Model, which has its own; got 'native' besides",
+        ),
+        (["policies:one", "--instruction", "pick it up"], "instruction: this model has no text"),
+        (["policies:wrong"], "action: expected"),
+    ],
+)
+def test_what_cannot_be_run_is_a_sentence(rlmesh, address, arguments, sentence):
+    policy, *options = arguments
+    status, out, err = rlmesh.run("run", policy, address, *options)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"rlmesh: {sentence}")
+    assert err.count("\n") == 1
+
+
+def test_an_address_that_does_not_parse_is_a_sentence(rlmesh):
+    status, out, err = rlmesh.run("run", "policies:one", "foo")
+    assert (status, out) == (1, "")
+    assert err == (
+        "rlmesh: address: expected tcp://HOST:PORT, HOST:PORT or unix:///PATH, got 'foo'\n"
+    )
+
+
+def test_a_taken_env_is_a_sentence(rlmesh, address):
+    with RemoteEnv(address):
+        status, out, err = rlmesh.run("run", "policies:one", address)
+    assert (status, out) == (1, "")
+    assert err.startswith("rlmesh: ")
+    assert "held by another client" in err
+    assert "Traceback" not in err
+
+
+def test_an_error_of_the_env_shows_the_traceback_of_the_other_side_only(rlmesh):
+    _, address = rlmesh.serve("envs:Failing")
+    status, out, err = rlmesh.run("run", "policies:one", address)
+    assert (status, out) == (1, "")
+    sentence, _, remote = err.partition("\n\nThe traceback on the other side:\n")
+    assert sentence.startswith("rlmesh: ")
+    assert "the motor is stuck" in sentence
+    assert remote.splitlines()[-1] == "RuntimeError: the motor is stuck"
+
+
+def test_an_error_of_the_policy_keeps_its_traceback(rlmesh, address):
+    status, out, err = rlmesh.run("run", "policies:fails", address)
+    assert (status, out) == (1, "")
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert err.splitlines()[-1] == "ValueError: the network has diverged"
+    assert "typer" not in err
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("FailsInThirdEpisode", 1),
+        ("InterruptedInThirdEpisode", 130),
+        ("TerminatedInThirdEpisode", 130),
+    ],
+)
+def test_a_run_that_breaks_off_shows_what_was_finished_and_frees_the_env(
+    rlmesh, address, name, expected
+):
+    status, out, err = rlmesh.run("run", f"policies:{name}", address, "--seeds", "0:5")
+    assert status == expected
+    assert out.splitlines()[-1].split()[:6] == ["2", "of", "5", "3", "100.0%", "6"]
+    assert ("Traceback" in err) == (expected == 1)
+    with RemoteEnv(address, connect_timeout=10):
+        pass

@@ -1,0 +1,125 @@
+"""`rlmesh serve`, in real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+import pytest
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+TOKEN = "a-token-that-is-long-enough"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_stops_it_quietly_and_nothing_is_left(rlmesh, tmp_path, number):
+    process, address = rlmesh.serve("envs:Walk", "--address", f"unix://{tmp_path}/env.sock")
+    assert address == f"unix://{tmp_path}/env.sock"
+    assert os.listdir(tmp_path) != []
+    process.send_signal(number)
+    status, out, err = rlmesh.finish(process)
+    assert (status, err) == (0, "")
+    assert out.endswith("closed\nstopped\n")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_stops_it_while_a_client_holds_the_env(rlmesh, tmp_path, number):
+    from rlmesh import RemoteEnv
+
+    process, address = rlmesh.serve("envs:Walk", "--address", f"unix://{tmp_path}/env.sock")
+    with RemoteEnv(address) as env:
+        env.reset(seed=0)
+        process.send_signal(number)
+        status, out, err = rlmesh.finish(process)
+    assert (status, err) == (0, "")
+    assert out.endswith("closed\nstopped\n")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_signal_while_the_env_is_built_stops_it_quietly(rlmesh):
+    assert rlmesh.run("serve", "envs:terminated_while_it_is_built") == (0, "stopped\n", "")
+
+
+def test_the_printed_line_works_when_it_is_copied(rlmesh):
+    process, _ = rlmesh.serve()
+    lines = [process.stdout.readline() for _ in range(6)]
+    (line,) = [line for line in lines if "rlmesh run" in line]
+    program, *arguments = line.replace("MODULE:POLICY", "policies:one").split()
+    assert program == "rlmesh"
+    status, out, err = rlmesh.run(*arguments)
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1].split()[:4] == ["20", "3", "100.0%", "60"]
+
+
+def test_the_printed_lines_name_this_host_where_every_interface_is_served(rlmesh):
+    process, address = rlmesh.serve("envs:Walk", "--address", "0.0.0.0:0", RLMESH_TOKEN=TOKEN)
+    process.terminate()
+    _, out, _ = rlmesh.finish(process)
+    port = address.rpartition(":")[2]
+    assert address == f"tcp://0.0.0.0:{port}"
+    assert out.count(f"tcp://{socket.gethostname()}:{port}") == 2
+    assert "RLMESH_TOKEN" in out
+    assert TOKEN not in out
+
+
+def test_kwargs_go_to_the_callable(rlmesh):
+    _, address = rlmesh.serve("envs:Walk", "--kwargs", '{"length": 7}')
+    _, out, _ = rlmesh.run("run", "policies:one", address, "--seeds", "1")
+    assert out.splitlines()[-1].split()[:4] == ["1", "7", "100.0%", "7"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["no_such_module:Env"], "env: there is no module 'no_such_module', neither installed"),
+        (["envs.py:Walk"], "env: there is no module 'envs.py', neither installed"),
+        (["./envs:Walk"], "env: expected the name of a module before the colon, got './envs'"),
+        (["envs:no_env"], "env: 'envs:no_env' cannot be served: env: expected an environment with"),
+        (
+            ["envs:without_spaces"],
+            "env: 'envs:without_spaces' cannot be served: Walk.action_",
+        ),
+        (["envs:Walk", "--kwargs", "length=7"], "--kwargs: expected a JSON object, got 'length=7'"),
+        (["envs:Walk", "--kwargs", "[7]"], "--kwargs: expected a JSON object, got '[7]'"),
+        (["envs:Walk", "--address", "foo"], "address: expected tcp://HOST:PORT, HOST:PORT"),
+        (["envs:Walk", "--address", "0.0.0.0:0"], "refusing to serve tcp://0.0.0.0:0 without a"),
+        (["envs:Walk", "--address", "unix:///no/such/folder/s"], "address: cannot serve unix://"),
+    ],
+)
+def test_what_cannot_be_served_is_a_sentence(rlmesh, arguments, sentence):
+    status, out, err = rlmesh.run("serve", *arguments)
+    assert status == 1
+    assert err.startswith(f"rlmesh: {sentence}")
+    assert err.count("\n") == 1
+    assert "Serving" not in out
+
+
+def test_a_taken_address_is_a_sentence_and_closes_the_env(rlmesh, address):
+    status, out, err = rlmesh.run("serve", "envs:Walk", "--address", address)
+    assert (status, out) == (1, "closed\n")
+    assert err == f"rlmesh: address: {address} is in use by another server\n"
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "envs:CartPole-v1", "envs:not_callable"])
+def test_a_gymnasium_id_without_gymnasium_says_what_to_install(rlmesh, name):
+    status, out, err = rlmesh.run_without("gymnasium", "serve", name)
+    assert (status, out) == (1, "")
+    assert err.startswith("rlmesh: env")
+    assert err.endswith("gymnasium is needed: pip install gymnasium\n")
+    assert ("'envs' has no callable" in err) == name.startswith("envs:")
+
+
+@pytest.mark.parametrize(
+    ("name", "last_line"),
+    [
+        ("envs:raising", "KeyError: 'no such scene'"),
+        ("broken:Env", "ModuleNotFoundError: No module named 'no_such_dependency'"),
+    ],
+)
+def test_an_error_in_somebody_elses_code_keeps_its_traceback(rlmesh, name, last_line):
+    status, out, err = rlmesh.run("serve", name)
+    assert (status, out) == (1, "")
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert err.splitlines()[-1] == last_line

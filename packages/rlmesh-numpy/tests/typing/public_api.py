@@ -1,0 +1,28 @@
+"""What type checkers infer of the public names; checked, never run."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Tuple
+
+import numpy as np
+import rlmesh
+import rlmesh.numpy
+from numpy.typing import NDArray
+from rlmesh.numpy import NumpyValue
+from typing_extensions import assert_type
+
+
+def evaluation(env: Any) -> None:
+    model = rlmesh.numpy.Model(lambda observation: np.zeros(2))
+    assert_type(model.run(env), rlmesh.RunResult)
+
+
+def stepping() -> None:
+    env = rlmesh.numpy.RemoteEnv("127.0.0.1:5555")
+    assert_type(env.reset(), Tuple[NumpyValue, Dict[str, Any]])
+    assert_type(env.step(np.zeros(2))[1], float)
+
+
+def values(array: NDArray[np.float32]) -> None:
+    assert_type(rlmesh.numpy.from_array(array), rlmesh.Tensor)
+    assert_type(rlmesh.numpy.asarray(rlmesh.numpy.from_array(array)), NDArray[Any])
