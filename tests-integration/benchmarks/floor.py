@@ -1,0 +1,105 @@
+"""The floor: the least that a ping-pong of the same bytes costs over pyzmq and msgpack.
+
+ROUTER in the env process, DEALER in the client, blocking calls, no socket options. The frames are
+those of RLMesh: the request is one msgpack array with the action's bytes; the reply is another
+with reward, flags, text and the arrays of up to 16 KiB, and a payload frame with the larger
+arrays, each at a multiple of 64 bytes, which is sent and received without copying.
+
+It is a strict floor: no observation is copied anywhere in Python. The env process keeps the
+payload in one preallocated bytearray, and changes the counting bytes in it. RLMesh must copy once,
+because the env owns its arrays and may reuse them. Nothing here is checked, no array objects are
+built, and a lost message would hang it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, List, Optional, Tuple
+
+import msgpack
+import numpy as np
+import zmq
+from payloads import ACTION, initial_observation
+
+_INLINE_BYTES = 16 * 1024
+_ALIGNMENT = 64
+_STEP, _OK = 17, 0
+_SESSION, _BOOT = bytes(16), bytes(8)
+_NANOSECONDS = 1500
+
+
+class _Frames:
+    """The frames of one observation.
+
+    Attributes:
+        body: The part in the control frame; `parts` or, if the space is no Dict, its only item.
+        parts: One item per leaf: text, a small array's bytes, or None for a large array.
+        payload: The frame of the large arrays; None without any.
+        counting: Where each array's counting byte is: the index of its part (None for the
+            payload), and the index therein.
+    """
+
+    def __init__(self, payload: str) -> None:
+        observation = initial_observation(payload)
+        is_dict = isinstance(observation, dict)
+        large = bytearray()
+        self.parts: List[Any] = []
+        self.counting: List[Tuple[Optional[int], int]] = []
+        for i, leaf in enumerate(observation.values() if is_dict else [observation]):
+            if not isinstance(leaf, np.ndarray):
+                self.parts.append(leaf)
+            elif leaf.nbytes <= _INLINE_BYTES:
+                self.parts.append(bytearray(leaf.tobytes()))
+                self.counting.append((i, leaf.nbytes - leaf.itemsize))
+            else:
+                self.parts.append(None)
+                large += bytes(-len(large) % _ALIGNMENT) + leaf.tobytes()
+                self.counting.append((None, len(large) - leaf.itemsize))
+        self.body = self.parts if is_dict else self.parts[0]
+        self.payload: Any = large or None
+
+
+def serve(payload: str, address: str, announce: Callable[[str], None]) -> None:
+    """Answer requests forever."""
+    socket = zmq.Context().socket(zmq.ROUTER)
+    socket.bind(address.replace("unix:", "ipc:"))
+    announce(socket.getsockopt_string(zmq.LAST_ENDPOINT))
+    frames = _Frames(payload)
+    body, large = frames.body, frames.payload
+    places = [(large if i is None else frames.parts[i], index) for i, index in frames.counting]
+    send, recv, pack, unpack = socket.send, socket.recv, msgpack.packb, msgpack.unpackb
+    while True:
+        client = recv()
+        op, number, _session, _ack, _action = unpack(recv())
+        for data, index in places:
+            data[index] = number & 0xFF
+        control = pack((op, number, _BOOT, _OK, (body, 1.0, False, False, None, _NANOSECONDS)))
+        send(client, zmq.SNDMORE)
+        if large is None:
+            send(control)
+        else:
+            send(control, zmq.SNDMORE)
+            send(large, copy=False)
+
+
+def connect(payload: str, address: str) -> Tuple[Callable[[], Any], Callable[[Any], List[int]]]:
+    """Return a function that does one step, and one that finds the counting bytes in its result."""
+    socket = zmq.Context().socket(zmq.DEALER)
+    socket.connect(address)
+    frames = _Frames(payload)
+    has_payload, action, number = frames.payload is not None, ACTION.tobytes(), 0
+    send, recv, pack, unpack = socket.send, socket.recv, msgpack.packb, msgpack.unpackb
+
+    def step() -> Any:
+        nonlocal number
+        number += 1
+        send(pack((_STEP, number, _SESSION, number - 1, action)))
+        reply = unpack(recv())
+        return reply, recv(copy=False).buffer if has_payload else None
+
+    def counting_bytes(result: Any) -> List[int]:
+        reply, large = result
+        body = reply[4][0]
+        parts = body if isinstance(body, list) else [body]
+        return [(large if i is None else parts[i])[index] for i, index in frames.counting]
+
+    return step, counting_bytes
