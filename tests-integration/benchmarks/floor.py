@@ -1,13 +1,12 @@
 """The floor: the least that a ping-pong of the same bytes costs over pyzmq and msgpack.
 
-ROUTER in the env process, DEALER in the client, blocking calls, no socket options. The frames are
-those of RLMesh: the request is one msgpack array with the action's bytes; the reply is another
-with reward, flags, text and the arrays of up to 16 KiB, and a payload frame with the larger
-arrays, each at a multiple of 64 bytes, which is sent and received without copying.
+ROUTER in the env process, DEALER in the client, blocking calls, no socket options. The request is
+one msgpack array with the action's bytes, as that of RLMesh; the reply is another with reward,
+flags, text and the arrays of up to 16 KiB, and one payload frame with all larger arrays, which is
+sent and received without copying. RLMesh sends each larger array as a frame of its own.
 
-It is a strict floor: no observation is copied anywhere in Python. The env process keeps the
-payload in one preallocated bytearray, and changes the counting bytes in it. RLMesh must copy once,
-because the env owns its arrays and may reuse them. Nothing here is checked, no array objects are
+It is a strict floor: the env process keeps the payload in one preallocated bytearray, and changes
+the counting bytes in it. Nothing is checked, no array objects are
 built, and a lost message would hang it.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import queue
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from rlmesh._transport.carrier import ConnectionLost, Incoming, Message
 
@@ -47,13 +47,13 @@ class MemoryListener:
         except queue.Empty:
             return None
 
-    def send(self, peer: bytes, control: bytes, payload: Optional[Any]) -> bool:
+    def send(self, peer: bytes, control: bytes, payload: Sequence[memoryview] = ()) -> bool:
         connection = self.network.routes.get(peer)
         if connection is None:
             return False
-        view = None if payload is None else memoryview(bytearray(payload))
+        parts = [memoryview(bytearray(part)) for part in payload]
         for _ in range(self.network.to_client(control)):
-            connection.inbox.put(Message(control, view))
+            connection.inbox.put(Message(control, parts))
         return True
 
     def wake(self) -> None:
@@ -76,10 +76,10 @@ class MemoryConnection:
     def _open(self) -> None:
         self.inbox: queue.Queue[Optional[Message]] = queue.Queue()
         self.name = b"client-%d" % next(self.network.names)
-        self.waiting: List[Tuple[bytes, Any]] = []
+        self.waiting: List[Tuple[bytes, Sequence[memoryview]]] = []
         self.connected = False
 
-    def send(self, control: bytes, payload: Optional[Any]) -> None:
+    def send(self, control: bytes, payload: Sequence[memoryview] = ()) -> None:
         self.waiting.append((control, payload))
         self._flush()
 
@@ -91,9 +91,8 @@ class MemoryConnection:
             self.connected = True
             self.network.routes[self.name] = self
         for control, payload in self.waiting:
-            view = None if payload is None else memoryview(payload)
             for _ in range(self.network.to_server(control)):
-                listener.inbox.put(Incoming(self.name, control, view))
+                listener.inbox.put(Incoming(self.name, control, payload))
         self.waiting.clear()
 
     def receive(self, timeout: float) -> Optional[Message]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional, Tuple
 
+from typing_extensions import assert_type
+
 import rlmesh
 from rlmesh.types import Value
-from typing_extensions import assert_type
 
 
 def evaluation(env: Any) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Dict, Tuple
 
 import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import assert_type
+
 import rlmesh
 import rlmesh.numpy
-from numpy.typing import NDArray
 from rlmesh.numpy import NumpyValue
-from typing_extensions import assert_type
 
 
 def evaluation(env: Any) -> None:

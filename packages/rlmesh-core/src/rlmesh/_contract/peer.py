@@ -19,7 +19,7 @@ class Limits:
 
     Attributes:
         control: Size of the control frame: headers, small arrays, text and info.
-        payload: Size of the payload frame: all large arrays of one message together.
+        payload: Size of the large arrays of one message, all together.
     """
 
     control: int = 16 * 2**20

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from typing import Any, Mapping, Optional, Protocol, Tuple
+import os
+import weakref
+from typing import Any, Mapping, Optional, Protocol, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._contract.peer import Limits
@@ -14,7 +16,7 @@ from rlmesh._transport.security import Token
 from rlmesh._wire.codec import Codec
 from rlmesh._wire.info import decode_info, encode_info
 from rlmesh._wire.messages import RENDER, RESET, STEP
-from rlmesh._wire.payload import PayloadReader, PayloadWriter
+from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError, SessionLost
 from rlmesh.spaces import GraphInstance
@@ -62,11 +64,12 @@ class EnvClient:
         self._timeouts = {STEP: step_timeout, RESET: reset_timeout, RENDER: reset_timeout}
         self._takeover = takeover
         self._rpc, self.contract = self._open()
+        self._goodbye = self._finalizer()
         self._closed = False
 
     def call(
-        self, op: int, body: Any, payload: Optional[bytearray]
-    ) -> Tuple[Any, Optional[memoryview]]:
+        self, op: int, body: Any, payload: Sequence[memoryview]
+    ) -> Tuple[Any, Sequence[memoryview]]:
         """Have the server execute one request; see `RpcClient.call`."""
         if op == RESET and not self._closed:
             # A reset needs nothing of a session that was lost.
@@ -78,7 +81,14 @@ class EnvClient:
     def close(self) -> None:
         """Free the env for other clients; calling it again does nothing."""
         self._closed = True
-        self._rpc.close()
+        self._goodbye()
+
+    def _finalizer(self) -> Any:
+        """Return what closes the session: once, at the latest when this object or the program ends.
+
+        Otherwise the server would keep the env for a client that may come back.
+        """
+        return weakref.finalize(self, _close, self._rpc, os.getpid())
 
     def _open(self) -> Tuple[RpcClient, EnvContract]:
         rpc = connect(self.address, self._token, self._connect_timeout)
@@ -93,11 +103,18 @@ class EnvClient:
 
     def _reopen(self) -> None:
         """Open a new session in place of a lost one; the env must be the same."""
-        self._rpc.close()
+        self._goodbye()
         self._rpc, contract = self._open()
+        self._goodbye = self._finalizer()
         if contract != self.contract:
-            self._rpc.close()
+            self._goodbye()
             raise SessionLost(f"the server at {self.address} came back with another env")
+
+
+def _close(rpc: RpcClient, pid: int) -> None:
+    # A forked child that ends must leave its parent's session alone.
+    if os.getpid() == pid:
+        rpc.close()
 
 
 class Session(Protocol):
@@ -106,8 +123,8 @@ class Session(Protocol):
     contract: EnvContract
 
     def call(
-        self, op: int, body: Any, payload: Optional[bytearray]
-    ) -> Tuple[Any, Optional[memoryview]]:
+        self, op: int, body: Any, payload: Sequence[memoryview]
+    ) -> Tuple[Any, Sequence[memoryview]]:
         """Execute one request; return the reply's body and payload."""
 
     def close(self) -> None:
@@ -137,33 +154,42 @@ class EnvView:
     ) -> Tuple[Any, Any]:
         """Start an episode; return the observation and info."""
         seed = _checked_seed(seed)
-        writer = PayloadWriter()
-        packed = None if options is None else encode_info(dict(options), writer)
-        reply, payload = self._client.call(RESET, (seed, packed), writer.finish())
-        observation, info, elapsed = _fields(reply, 3)
+        parts: Parts = []
+        packed = None if options is None else encode_info(dict(options), parts)
+        reply, payload = self._client.call(RESET, (seed, packed), parts)
+        try:
+            observation, info, elapsed = reply
+        except (TypeError, ValueError):
+            raise _unreadable(3) from None
         self.env_seconds = elapsed * 1e-9
-        reader = PayloadReader(payload)
+        reader = PartReader(payload)
         decoded = self._observations.decode(observation, reader)
         return decoded, decode_info(info, reader, self._from_tensor)
 
     def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
         """Return observation, reward, terminated, truncated and info."""
-        writer = PayloadWriter()
-        body = self._actions.encode(action, writer)
-        reply, payload = self._client.call(STEP, body, writer.finish())
-        observation, reward, terminated, truncated, info, elapsed = _fields(reply, 6)
+        parts: Parts = []
+        body = self._actions.encode(action, parts)
+        reply, payload = self._client.call(STEP, body, parts)
+        try:
+            observation, reward, terminated, truncated, info, elapsed = reply
+        except (TypeError, ValueError):
+            raise _unreadable(6) from None
         self.env_seconds = elapsed * 1e-9
-        reader = PayloadReader(payload)
+        reader = PartReader(payload)
         decoded = self._observations.decode(observation, reader)
         known = {} if info is None else decode_info(info, reader, self._from_tensor)
         return decoded, reward, terminated, truncated, known
 
     def render(self) -> Any:
         """Return what the env renders in its mode."""
-        reply, payload = self._client.call(RENDER, None, None)
-        packed, elapsed = _fields(reply, 2)
+        reply, payload = self._client.call(RENDER, None, ())
+        try:
+            packed, elapsed = reply
+        except (TypeError, ValueError):
+            raise _unreadable(2) from None
         self.env_seconds = elapsed * 1e-9
-        return decode_info(packed, PayloadReader(payload), self._from_tensor)["frame"]
+        return decode_info(packed, PartReader(payload), self._from_tensor)["frame"]
 
     def close(self) -> None:
         """Free the env for other clients; calling it again does nothing."""
@@ -183,7 +209,5 @@ def _checked_seed(seed: Any) -> Optional[int]:
     return number
 
 
-def _fields(reply: Any, count: int) -> Any:
-    if not isinstance(reply, (list, tuple)) or len(reply) != count:
-        raise ProtocolError(f"the reply of the env does not parse: expected {count} fields")
-    return reply
+def _unreadable(count: int) -> ProtocolError:
+    return ProtocolError(f"the reply of the env does not parse: expected {count} fields")

@@ -29,16 +29,22 @@ class LocalEnv:
 
     Raises:
         UnsupportedSpace: A space is missing, or is none that RLMesh knows.
-        TypeError: There is no `reset` or `step`.
+        TypeError: There is no `reset` or `step`, or it is a vector env.
     """
 
     def __init__(self, env: Any) -> None:
+        if isinstance(env, type):
+            raise TypeError(f"env: expected an environment, got its class: {env.__name__}")
         for method in ("reset", "step"):
             if not callable(getattr(env, method, None)):
                 raise TypeError(
                     f"env: expected an environment with reset() and step(), got {env!r}"
                     f" ({type(env).__name__}), which has no {method}()"
                 )
+        if hasattr(env, "single_observation_space"):
+            raise TypeError(
+                f"env: expected a single environment, got {env!r}, which is a vector of them"
+            )
         self.env = env
         self.observation_space = _space(env, "observation_space")
         self.action_space = _space(env, "action_space")
@@ -88,6 +94,8 @@ class LocalEnv:
             InvalidValue: The env returned something else.
         """
         result = self.env.step(action)
+        if not isinstance(result, (tuple, list)):
+            raise InvalidValue(f"step: expected 5 values from the env, got {result!r}")
         if len(result) == 4:
             observation, reward, done, info = result
             truncated = bool(done and info.get("TimeLimit.truncated", False))
@@ -96,7 +104,9 @@ class LocalEnv:
             raise InvalidValue(f"step: expected 5 values from the env, got {len(result)}")
         observation, reward, terminated, truncated, info = result
         try:
-            return observation, float(reward), bool(terminated), bool(truncated), info
+            # From an array of one element, too, which float() takes in old versions of NumPy only.
+            number = float(reward if isinstance(reward, float) else _item(reward))
+            return observation, number, bool(terminated), bool(truncated), info
         except (TypeError, ValueError):
             raise InvalidValue(
                 "step: expected a number and two booleans after the observation, got"
@@ -135,6 +145,11 @@ def _accepted(env: Any, names: Tuple[str, ...]) -> Tuple[str, ...]:
         if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
             return tuple(name for name in names if name in parameters)
     return names
+
+
+def _item(value: Any) -> Any:
+    """Return the only element of an array, and anything else as it is."""
+    return value.item() if getattr(value, "size", None) == 1 else value
 
 
 def _unwrapped(env: Any) -> Any:

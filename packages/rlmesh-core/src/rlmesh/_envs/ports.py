@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple
+from typing import Any, Sequence, Tuple
 
 from rlmesh._runtime.ports import EnvPort
 from rlmesh._transport.security import Token
@@ -55,12 +55,11 @@ class LocalClient:
         self._service = EnvService(self._env, self.contract)
 
     def call(
-        self, op: int, body: Any, payload: Optional[bytearray]
-    ) -> Tuple[Any, Optional[memoryview]]:
-        """Execute one request on the env."""
-        view = None if payload is None else memoryview(payload)
-        reply, returned = self._service.call(op, body, view)
-        return reply, None if returned is None else memoryview(returned)
+        self, op: int, body: Any, payload: Sequence[memoryview]
+    ) -> Tuple[Any, Sequence[memoryview]]:
+        """Execute one request on the env; copy its arrays, as the wire would."""
+        reply, parts = self._service.call(op, body, payload)
+        return reply, [memoryview(bytearray(part)) for part in parts]
 
     def close(self) -> None:
         """Close the env."""

@@ -101,6 +101,8 @@ class EnvServer:
                 )
                 service = EnvService(self._env, self._contract)
                 self._server = RpcServer(service, self._listener, self._options)
+                # A program that just ends leaves no socket file behind.
+                atexit.register(self.shutdown)
             return self._listener.address
 
     def serve(self) -> None:
@@ -121,6 +123,7 @@ class EnvServer:
             if self._listener is not None:
                 self._listener.close()
             server.finished.set()
+            atexit.unregister(self.shutdown)
 
     def start(self) -> EnvServer:
         """Serve on a thread of its own; return this server.
@@ -132,12 +135,12 @@ class EnvServer:
         self._take(thread)
         self._thread = thread
         thread.start()
-        # A program that just ends leaves no socket file behind.
-        atexit.register(self.shutdown)
         return self
 
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Wait until a started server has ended; return whether it has.
+
+        On the main thread, SIGTERM ends it.
 
         Args:
             timeout: Seconds to wait; None waits forever.
@@ -145,8 +148,9 @@ class EnvServer:
         Raises:
             BaseException: Whatever ended the serving thread, if it was no shutdown.
         """
-        if self._thread is not None:
-            self._thread.join(timeout)
+        if self._thread is not None and self._server is not None:
+            with _Terminating(self._server):
+                self._thread.join(timeout)
             if self._thread.is_alive():
                 return False
         if self._error is not None:
@@ -160,16 +164,20 @@ class EnvServer:
         """
         with self._state_lock:
             never_ran, self._taken = not self._taken, True
+        atexit.unregister(self.shutdown)
         if self._server is None or self._listener is None:
             return
         if never_ran:
             self._listener.close()
+            self._server.finished.set()
             return
         self._server.stop()
-        atexit.unregister(self.shutdown)
         if self._runner is not threading.current_thread():
             self._server.finished.wait()
-            self.wait()
+            if self._thread is not None:
+                self._thread.join()
+            if self._error is not None:
+                raise self._error
 
     def __enter__(self) -> EnvServer:
         return self.start()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._wire.codec import Codec
 from rlmesh._wire.info import decode_info, encode_info
 from rlmesh._wire.messages import RENDER, RESET, STEP
-from rlmesh._wire.payload import PayloadReader, PayloadWriter
+from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.errors import NotReset, ProtocolError
 
 from .local import LocalEnv
@@ -42,33 +42,32 @@ class EnvService:
         """Make the next session start with a reset."""
         self._was_reset = False
 
-    def call(
-        self, op: int, body: Any, payload: Optional[memoryview]
-    ) -> Tuple[Any, Optional[bytearray]]:
+    def call(self, op: int, body: Any, payload: Sequence[memoryview]) -> Tuple[Any, Parts]:
         """Execute `reset`, `step` or `render`."""
-        reader, writer = PayloadReader(payload), PayloadWriter()
+        parts: Parts = []
+        reader = PartReader(payload)
         if op == STEP:
-            reply = self._step(body, reader, writer)
+            reply = self._step(body, reader, parts)
         elif op == RESET:
-            reply = self._reset(body, reader, writer)
+            reply = self._reset(body, reader, parts)
         elif op == RENDER:
-            reply = self._render(writer)
+            reply = self._render(parts)
         else:
             raise ProtocolError(f"unknown operation {op}")
-        return reply, writer.finish()
+        return reply, parts
 
-    def _step(self, body: Any, reader: PayloadReader, writer: PayloadWriter) -> Any:
+    def _step(self, body: Any, reader: PartReader, parts: Parts) -> Any:
         if not self._was_reset:
             raise NotReset("step: call reset() first")
         action = self._actions.decode(body, reader)
         started = time.perf_counter_ns()
         observation, reward, terminated, truncated, info = self._env.step(action)
         elapsed = time.perf_counter_ns() - started
-        observed = self._observations.encode(observation, writer)
-        packed_info = encode_info(info, writer) if info else None
+        observed = self._observations.encode(observation, parts)
+        packed_info = encode_info(info, parts)
         return observed, reward, terminated, truncated, packed_info, elapsed
 
-    def _reset(self, body: Any, reader: PayloadReader, writer: PayloadWriter) -> Any:
+    def _reset(self, body: Any, reader: PartReader, parts: Parts) -> Any:
         try:
             seed, packed_options = body
         except (TypeError, ValueError):
@@ -82,12 +81,12 @@ class EnvService:
         observation, info = self._env.reset(seed, options)
         elapsed = time.perf_counter_ns() - started
         self._was_reset = True
-        return self._observations.encode(observation, writer), encode_info(info, writer), elapsed
+        return self._observations.encode(observation, parts), encode_info(info, parts), elapsed
 
-    def _render(self, writer: PayloadWriter) -> Any:
+    def _render(self, parts: Parts) -> Any:
         if not self._was_reset:
             raise NotReset("render: call reset() first")
         started = time.perf_counter_ns()
         frame = self._env.render()
         elapsed = time.perf_counter_ns() - started
-        return encode_info({"frame": frame}, writer), elapsed
+        return encode_info({"frame": frame}, parts), elapsed

@@ -6,13 +6,14 @@ import contextlib
 import os
 import threading
 import time
-from typing import Any, Optional, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 from rlmesh._contract.peer import Limits, PeerInfo
 from rlmesh._transport.carrier import Connection, ConnectionLost
 from rlmesh._wire.errors import error_from_wire
 from rlmesh._wire.messages import (
     CLOSE,
+    FIRST_ACTING_OP,
     HELLO,
     OK,
     OP_NAMES,
@@ -41,7 +42,7 @@ _GLANCE = 0.25
 """Seconds between two looks at a connection, or at a busy server, that is expected to change."""
 _GOODBYE_TIMEOUT = 2.0
 
-_Reply = Tuple[Reply, Optional[memoryview]]
+_Reply = Tuple[Reply, Sequence[memoryview]]
 
 
 class RpcClient:
@@ -116,14 +117,14 @@ class RpcClient:
         return self._control(PING, None, time.monotonic() + self._connect_timeout)
 
     def call(
-        self, op: int, body: Any, payload: Optional[bytearray], timeout: float
-    ) -> Tuple[Any, Optional[memoryview]]:
+        self, op: int, body: Any, payload: Sequence[memoryview], timeout: float
+    ) -> Tuple[Any, Sequence[memoryview]]:
         """Have the server execute one request exactly once; return its reply's body and payload.
 
         Args:
             op: One of the acting operations.
             body: Plain data.
-            payload: The payload frame; its memory must not change until the reply is there.
+            payload: The payload frames; their memory must not change until the reply is there.
             timeout: Seconds until the reply must be there.
 
         Raises:
@@ -138,7 +139,8 @@ class RpcClient:
                 raise SessionLost(f"the session with {self.address} is over: {self._over}")
             number = self._acting_id + 1
             control = pack((op, number, self._session, self._received, body))
-            check_size(control, payload, self._limits, OP_NAMES[op])
+            if payload or len(control) > self._limits.control:
+                check_size(control, payload, self._limits, OP_NAMES[op])
             self._acting_id = number
             try:
                 reply, received = self._exchange(op, number, control, payload, timeout)
@@ -169,42 +171,43 @@ class RpcClient:
             self._control_id += 1
             control = pack(Request(op, self._control_id, self._session, 0, body))
             remaining = max(deadline - time.monotonic(), 0.0)
-            reply, _ = self._exchange(op, self._control_id, control, None, remaining)
+            reply, _ = self._exchange(op, self._control_id, control, (), remaining)
         self._boot = reply.boot
         if reply.status != OK:
             raise self._error(reply)
         return reply.body
 
     def _exchange(
-        self, op: int, number: int, control: bytes, payload: Optional[bytearray], timeout: float
+        self, op: int, number: int, control: bytes, payload: Sequence[memoryview], timeout: float
     ) -> _Reply:
         """Send a request, again where that is needed, until its reply is there."""
         connection = self._connection
         connection.send(control, payload)
         started = sent = time.monotonic()
         lost: Optional[float] = None if connection.connected else started
+        wait = 0.0 if lost is None else _GLANCE
         while True:
+            try:
+                reply = self._receive(op, number, wait)
+            except ConnectionLost:
+                lost = sent = time.monotonic()
+                connection.reconnect()
+                connection.send(control, payload)
+            else:
+                if reply is not None:
+                    return reply
+                if connection.connected:
+                    lost = None
             now = time.monotonic()
             if now - started >= timeout or (
                 lost is not None and now - lost >= self._connect_timeout
             ):
                 raise self._no_answer(op, timeout, lost)
-            wait = min(started + timeout - now, RESEND_INTERVAL)
-            try:
-                reply = self._receive(op, number, wait if lost is None else min(wait, _GLANCE))
-            except ConnectionLost:
-                lost = sent = time.monotonic()
+            if now - sent >= RESEND_INTERVAL:
+                sent = now
                 connection.reconnect()
                 connection.send(control, payload)
-                continue
-            if reply is not None:
-                return reply
-            if connection.connected:
-                lost = None
-            if time.monotonic() - sent >= RESEND_INTERVAL:
-                sent = time.monotonic()
-                connection.reconnect()
-                connection.send(control, payload)
+            wait = min(started + timeout - now, RESEND_INTERVAL if lost is None else _GLANCE)
 
     def _receive(self, op: int, number: int, timeout: float) -> Optional[_Reply]:
         """Return the reply to one request, dropping whatever else arrives before it."""
@@ -235,9 +238,7 @@ class RpcClient:
     def _send_goodbye(self) -> int:
         """Ask the server to end the session; return the request's number."""
         number = self._acting_id + 1
-        self._connection.send(
-            pack(Request(CLOSE, number, self._session, self._received, None)), None
-        )
+        self._connection.send(pack(Request(CLOSE, number, self._session, self._received, None)))
         return number
 
     def _error(self, reply: Reply) -> RLMeshError:
@@ -254,9 +255,11 @@ class RpcClient:
                 f"the connection to {self.address} broke during {name}, and could not be restored"
                 f" within {self._connect_timeout:g} s"
             )
+        # What is left of the connect timeout is no number that anybody chose.
+        budget = timeout if op >= FIRST_ACTING_OP else self._connect_timeout
         return RequestTimeout(
             f"the server at {self.address} is connected, but did not answer {name}"
-            f" within {timeout:g} s"
+            f" within {budget:g} s"
         )
 
 

@@ -14,7 +14,7 @@ class ServeOptions:
     Attributes:
         session_grace: Seconds for which a client that cannot be reached keeps its env.
         max_control: Bytes that a received control frame may have (headers, small arrays, text).
-        max_payload: Bytes that a received payload frame may have (all large arrays together).
+        max_payload: Bytes that the large arrays of a received message may have, all together.
         allow_insecure: Allow an address that other machines reach, without a token.
     """
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from rlmesh._contract.peer import PeerInfo
 from rlmesh._transport.carrier import Incoming, Listener
@@ -64,7 +65,7 @@ class RpcServer:
         self._next_probe = 0.0
         self._stopping = threading.Event()
         self.finished = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._watchdog = Watchdog(self._lock, self._drain)
 
     def run(self) -> None:
@@ -81,7 +82,10 @@ class RpcServer:
             if self._holder is not None:
                 self._end_session()
         finally:
-            self._lock.release()
+            # Ctrl-C may have come just before or after the lock was taken, or given up.
+            with contextlib.suppress(RuntimeError):
+                while True:
+                    self._lock.release()
             self._watchdog.stop()
             self._listener.close()
             self.finished.set()
@@ -113,7 +117,7 @@ class RpcServer:
             request = unpack_request(incoming.control)
         except (ProtocolError, LimitExceeded) as exc:
             logger.warning("dropped a message that is no request: %s", exc)
-            self._listener.send(peer, self._pack_error(UNPARSED, UNPARSED, exc), None)
+            self._listener.send(peer, self._pack_error(UNPARSED, UNPARSED, exc))
             return
         if request.op >= FIRST_ACTING_OP:
             self._act(peer, request, incoming.payload)
@@ -124,7 +128,7 @@ class RpcServer:
             control = self._pack_error(request.op, request.id, exc)
         else:
             control = pack(Reply(request.op, request.id, self._boot, OK, body))
-        self._listener.send(peer, control, None)
+        self._listener.send(peer, control)
         if not self._running:
             self._check_holder()
 
@@ -183,7 +187,7 @@ class RpcServer:
             f" in {max(left, 0):.0f} s, or at once with takeover=True"
         )
 
-    def _act(self, peer: bytes, request: Request, payload: Optional[memoryview]) -> None:
+    def _act(self, peer: bytes, request: Request, payload: Sequence[memoryview]) -> None:
         """Execute an acting request exactly once, whatever is sent again."""
         session = self._holder
         if session is None or session.id != request.session:
@@ -196,7 +200,7 @@ class RpcServer:
                 control = pack(Reply(CLOSE, request.id, self._boot, OK, None))
             else:
                 control = self._pack_error(request.op, request.id, gone)
-            self._listener.send(peer, control, None)
+            self._listener.send(peer, control)
             return
         session.peer = peer
         session.unreachable_since = None
@@ -214,29 +218,31 @@ class RpcServer:
                 session.abandoned = True
             else:
                 self._end_session()
-            self._listener.send(peer, pack(Reply(CLOSE, request.id, self._boot, OK, None)), None)
+            self._listener.send(peer, pack(Reply(CLOSE, request.id, self._boot, OK, None)))
         elif request.id >= session.next:
             gap = ProtocolError(
                 f"request {request.id} of this session came before request {session.next}"
                 " was answered"
             )
-            self._listener.send(peer, self._pack_error(request.op, request.id, gap), None)
+            self._listener.send(peer, self._pack_error(request.op, request.id, gap))
 
-    def _execute(self, session: Session, request: Request, payload: Optional[memoryview]) -> None:
+    def _execute(self, session: Session, request: Request, payload: Sequence[memoryview]) -> None:
         if request.op == CLOSE:
             self._end_session()
             control = pack(Reply(CLOSE, request.id, self._boot, OK, None))
-            self._listener.send(session.peer, control, None)
+            self._listener.send(session.peer, control)
             return
         session.running, session.reply = True, None
-        reply_payload = None
+        reply_payload: Sequence[memoryview] = ()
         self._watchdog.enter_call()
         try:
             body, reply_payload = self._service.call(request.op, request.body, payload)
             control = pack((request.op, request.id, self._boot, OK, body))
-            check_size(control, reply_payload, session.limits, OP_NAMES.get(request.op, "reply"))
+            if reply_payload or len(control) > session.limits.control:
+                name = OP_NAMES.get(request.op, "reply")
+                check_size(control, reply_payload, session.limits, name)
         except Exception as exc:
-            control, reply_payload = self._pack_error(request.op, request.id, exc), None
+            control, reply_payload = self._pack_error(request.op, request.id, exc), ()
         finally:
             self._watchdog.leave_call()
             session.running = False
@@ -262,9 +268,7 @@ class RpcServer:
 
     def _probe(self, holder: Session) -> bool:
         """Return whether the holder can be reached, and remember since when it cannot."""
-        reachable = self._listener.send(
-            holder.peer, pack(Reply(PROBE, 0, self._boot, OK, None)), None
-        )
+        reachable = self._listener.send(holder.peer, pack(Reply(PROBE, 0, self._boot, OK, None)))
         if reachable:
             holder.unreachable_since = None
         elif holder.unreachable_since is None:

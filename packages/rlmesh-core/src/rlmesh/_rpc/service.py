@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Protocol, Tuple
+from typing import Any, Protocol, Sequence, Tuple
 
-Result = Tuple[Any, Optional[bytearray]]
-"""A reply's body and payload; both own their memory."""
+from rlmesh._wire.payload import Parts
+
+Result = Tuple[Any, Parts]
+"""A reply's body, and its large arrays, which may change when the next request is executed."""
 
 
 class Service(Protocol):
@@ -18,7 +20,7 @@ class Service(Protocol):
     def describe(self) -> Any:
         """Return, as plain data, what a client learns when its session opens."""
 
-    def call(self, op: int, body: Any, payload: Optional[memoryview]) -> Result:
+    def call(self, op: int, body: Any, payload: Sequence[memoryview]) -> Result:
         """Execute one request; whatever it raises is sent to the client."""
 
     def release(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple
+from typing import Optional, Sequence, Tuple
 
 from rlmesh._contract.peer import Limits
 
@@ -16,7 +16,8 @@ class Session:
         limits: The largest messages that the client accepts.
         next: The number of the next acting request to execute.
         running: Whether request `next - 1` is being executed.
-        reply: Control and payload frame of request `next - 1`, once it is executed.
+        reply: Control and payload frames of request `next - 1`, once it is executed. The next
+            request shows that the client has them, so that their memory may change then.
         unreachable_since: When a probe first failed, in `time.monotonic` seconds.
         abandoned: Whether the client closed the session while a request was running.
     """
@@ -38,6 +39,6 @@ class Session:
         self.limits = limits
         self.next = 1
         self.running = False
-        self.reply: Optional[Tuple[bytes, Any]] = None
+        self.reply: Optional[Tuple[bytes, Sequence[memoryview]]] = None
         self.unreachable_since: Optional[float] = None
         self.abandoned = False

@@ -21,7 +21,7 @@ class Watchdog:
         drain: Answers what has arrived; called under the lock.
     """
 
-    def __init__(self, lock: threading.Lock, drain: Callable[[], None]) -> None:
+    def __init__(self, lock: threading.RLock, drain: Callable[[], None]) -> None:
         self._lock = lock
         self._drain = drain
         self._call_started: Optional[float] = None

@@ -1,12 +1,18 @@
 """What the layer above asks of a carrier; nothing here or above knows ZeroMQ.
 
-A message is a control frame and, where it has one, a payload frame. A carrier delivers whole
-messages, in order while a connection lives, and may lose them when it breaks.
+A message is a control frame and any number of payload frames. A carrier delivers whole messages,
+in order while a connection lives, and may lose them when it breaks.
+
+A carrier need not copy what it sends: payload memory must stay unchanged until the other side shows
+that it has the message, by an answer or by its next request.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional, Protocol
+from typing import NamedTuple, Optional, Protocol, Sequence
+
+MAX_PARTS = 1024
+"""Payload frames that a message may have."""
 
 
 class ConnectionLost(Exception):
@@ -18,11 +24,11 @@ class Message(NamedTuple):
 
     Attributes:
         control: The control frame.
-        payload: The payload frame, as memory that belongs to the receiver; None without one.
+        payload: The payload frames, as memory that belongs to the receiver.
     """
 
     control: bytes
-    payload: Optional[memoryview]
+    payload: Sequence[memoryview]
 
 
 class Incoming(NamedTuple):
@@ -31,22 +37,19 @@ class Incoming(NamedTuple):
     Attributes:
         peer: The route back; valid until the connection breaks.
         control: The control frame.
-        payload: The payload frame; None without one.
+        payload: The payload frames.
     """
 
     peer: bytes
     control: bytes
-    payload: Optional[memoryview]
+    payload: Sequence[memoryview]
 
 
 class Connection(Protocol):
     """A client's end. It belongs to one thread at a time."""
 
-    def send(self, control: bytes, payload: Optional[Any]) -> None:
-        """Queue one message; it is sent as soon as the connection stands.
-
-        The payload's memory must stay unchanged.
-        """
+    def send(self, control: bytes, payload: Sequence[memoryview] = ()) -> None:
+        """Queue one message; it is sent as soon as the connection stands."""
 
     def receive(self, timeout: float) -> Optional[Message]:
         """Return the next message; None after `timeout` seconds without one.
@@ -77,11 +80,8 @@ class Listener(Protocol):
     def receive(self, timeout: float) -> Optional[Incoming]:
         """Return the next message; None after `timeout` seconds, or when woken."""
 
-    def send(self, peer: bytes, control: bytes, payload: Optional[Any]) -> bool:
-        """Queue one message; return False when the peer cannot be reached.
-
-        The payload's memory must stay unchanged.
-        """
+    def send(self, peer: bytes, control: bytes, payload: Sequence[memoryview] = ()) -> bool:
+        """Queue one message; return False when the peer cannot be reached."""
 
     def wake(self) -> None:
         """Make a `receive` that is under way, or the next one, return None. Any thread may."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import time
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import zmq
 
@@ -13,6 +13,7 @@ from rlmesh.errors import AddressError, SecurityError
 
 from .address import parse_address
 from .carrier import ConnectionLost, Message
+from .frames import receive_parts, send_frames
 from .security import Token
 
 HEARTBEAT_INTERVAL_MS = 1000
@@ -49,6 +50,7 @@ class ZmqConnection:
             raise AddressError(f"address: expected the port of a running server, got {address!r}")
         self._address = str(parsed)
         self._endpoint = f"ipc://{parsed.path}" if parsed.scheme == "unix" else str(parsed)
+        self._copy = parsed.scheme == "inproc"
         self._ipv6 = ":" in parsed.host
         self._token = token
         self._max_message = max_message
@@ -62,13 +64,9 @@ class ZmqConnection:
         """Whether the connection stands, as far as the last `receive` could see."""
         return self._connected
 
-    def send(self, control: bytes, payload: Optional[Any]) -> None:
+    def send(self, control: bytes, payload: Sequence[memoryview] = ()) -> None:
         """Queue one message; it is sent as soon as the connection stands."""
-        if payload is None:
-            self._socket.send(control)
-        else:
-            self._socket.send(control, zmq.SNDMORE)
-            self._socket.send(payload, copy=False)
+        send_frames(self._socket, control, payload, self._copy)
 
     def receive(self, timeout: float) -> Optional[Message]:
         """Return the next message; None after `timeout` seconds without one.
@@ -86,12 +84,13 @@ class ZmqConnection:
             if remaining <= 0:
                 return None
             ready = dict(self._poller.poll(math.ceil(remaining * 1000)))
-            if self._monitor in ready:
-                self._watch()
+            # What came before a connection broke counts.
             if self._socket in ready:
                 message = self._read()
                 if message is not None:
                     return message
+            if self._monitor in ready:
+                self._watch()
 
     def reconnect(self) -> None:
         """Drop this connection with all that is under way on it, and start a new one."""
@@ -129,6 +128,7 @@ class ZmqConnection:
 
     def _drop(self, linger_ms: int = 0) -> None:
         self._socket.disable_monitor()
+        self._monitor.close(linger=0)
         self._socket.close(linger=linger_ms)
         self._socket = None
 
@@ -141,13 +141,8 @@ class ZmqConnection:
             return None
         self._connected = True
         if not control.more:
-            return Message(control.bytes, None)
-        payload = socket.recv(copy=False)
-        while payload.more:
-            # No server of ours sends a third frame; whatever this is, it is no message.
-            payload = socket.recv(copy=False)
-            control = None
-        return None if control is None else Message(control.bytes, payload.buffer)
+            return Message(control.bytes, ())
+        return Message(control.bytes, receive_parts(socket))
 
     def _watch(self) -> None:
         """Read what the socket monitor has to say."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket as sockets
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import zmq
 
@@ -14,6 +14,7 @@ from rlmesh.errors import AddressError, AddressInUse, SecurityError
 from .address import Address, parse_address
 from .carrier import Incoming
 from .client import HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS
+from .frames import receive_parts, send_frames
 from .security import Token
 from .unix_lock import UnixLock
 
@@ -60,6 +61,7 @@ class ZmqListener:
         self._socket.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
         self._socket.ipv6 = ":" in parsed.host
         self._timeout = -1
+        self._copy = parsed.scheme == "inproc"
         self._wake_context = context
         token.secure_server(self._socket)
         try:
@@ -85,26 +87,17 @@ class ZmqListener:
         except zmq.Again:
             return None
         control = socket.recv(copy=False)
-        if not control.more:
-            data = control.bytes
-            return Incoming(peer, data, None) if data else None
-        payload = socket.recv(copy=False)
-        if not payload.more:
-            return Incoming(peer, control.bytes, payload.buffer)
-        while payload.more:
-            payload = socket.recv(copy=False)
-        return Incoming(peer, b"more than two frames", None)
+        data = control.bytes
+        if control.more:
+            return Incoming(peer, data, receive_parts(socket))
+        return Incoming(peer, data, ()) if data else None
 
-    def send(self, peer: bytes, control: bytes, payload: Optional[Any]) -> bool:
+    def send(self, peer: bytes, control: bytes, payload: Sequence[memoryview] = ()) -> bool:
         """Queue one message; return False when the peer cannot be reached."""
         socket = self._socket
         try:
             socket.send(peer, zmq.SNDMORE)
-            if payload is None:
-                socket.send(control)
-            else:
-                socket.send(control, zmq.SNDMORE)
-                socket.send(payload, copy=False)
+            send_frames(socket, control, payload, self._copy)
         except zmq.ZMQError:
             return False
         return True

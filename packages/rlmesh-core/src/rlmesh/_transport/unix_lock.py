@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import stat
 from typing import Optional
 
@@ -45,15 +46,35 @@ class UnixLock:
                 self._fd = fd
             else:
                 os.close(fd)
+        if _is_live(path):
+            self._unlock()
+            raise AddressInUse(f"address: unix://{path} is in use by another program")
         _unlink(path)
 
     def release(self) -> None:
         """Remove the socket and the lock; calling it again does nothing."""
         if self._fd is not None:
             _unlink(self._path)
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self._fd is not None:
             _unlink(self._path + ".lock")
             os.close(self._fd)
             self._fd = None
+
+
+def _is_live(path: str) -> bool:
+    """Whether a program that knows nothing of our lock listens at a path."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            return True  # it is there, but will not have us
+    return True
 
 
 def _same_file(fd: int, path: str) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from .backend import Backend
 from .tensor import Tensor
 
 
-class NativeBackend:
+class NativeBackend(Backend):
     """Leaves every `Tensor` as it is."""
 
     name = "native"

@@ -6,15 +6,17 @@ Core never imports NumPy by itself: an env server builds this for an env that us
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from functools import partial
+from typing import Any, Callable, Optional, Tuple
 
 from rlmesh.errors import InvalidValue
 
+from .backend import Backend
 from .dtypes import DTYPES
 from .tensor import Tensor
 
 
-class NumpyBridge:
+class NumpyBridge(Backend):
     """The NumPy backend; imports NumPy when it is built.
 
     Decoding is a view of the received bytes; arrays are writable. Encoding copies only arrays
@@ -45,10 +47,7 @@ class NumpyBridge:
         Raises:
             ImportError: A bfloat16 tensor, and `ml_dtypes` is not installed.
         """
-        dtype = self._dtypes.get(tensor.dtype)
-        if dtype is None:
-            dtype = self._bfloat16()
-        return self._ndarray(tensor.shape, dtype, tensor.data)
+        return self._ndarray(tensor.shape, self._dtype(tensor.dtype), tensor.data)
 
     def to_tensor(self, array: Any) -> Tensor:
         """Return a tensor over the array's memory, or over a C-contiguous native copy of it.
@@ -72,11 +71,40 @@ class NumpyBridge:
             return array.astype(native), self._names[native]
         raise InvalidValue(f"dtype: expected one of {', '.join(DTYPES)}, got {array.dtype}")
 
-    def _bfloat16(self) -> Any:
-        """Register bfloat16 with NumPy, and return its dtype."""
+    def importer(self, dtype: str, shape: Tuple[int, ...]) -> Callable[[Any], Any]:
+        """Return `ndarray` itself, with shape and dtype already given."""
+        make: Callable[..., Any] = self._ndarray
+        return partial(make, shape, self._dtype(dtype))
+
+    def exporter(self, dtype: str, shape: Tuple[int, ...]) -> Callable[[Any], Optional[memoryview]]:
+        """Return a function that gives an array's own memory where that needs no change."""
+        ndarray, wanted = self._ndarray, self._dtypes.get(dtype)
+
+        def export(value: Any) -> Optional[memoryview]:
+            if (
+                type(value) is ndarray
+                and value.dtype == wanted
+                and value.shape == shape
+                and value.flags.c_contiguous
+            ):
+                memory: memoryview = value.data
+                return memory
+            return None
+
+        # Neither memory without axes nor that of bfloat16 can be told from plain bytes.
+        return export if shape and wanted is not None and dtype != "bfloat16" else _nothing
+
+    def _dtype(self, name: str) -> Any:
+        """Return NumPy's dtype of a name; that of bfloat16 is imported when it is first needed."""
+        if name in self._dtypes:
+            return self._dtypes[name]
         try:
             from ml_dtypes import bfloat16
         except ImportError as exc:
             raise ImportError("bfloat16 in NumPy needs ml_dtypes: pip install ml_dtypes") from exc
         self._dtypes["bfloat16"] = self._np.dtype(bfloat16)
         return self._dtypes["bfloat16"]
+
+
+def _nothing(value: Any) -> None:
+    """Give no memory, so that the value is converted."""

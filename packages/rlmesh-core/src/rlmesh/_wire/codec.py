@@ -2,7 +2,7 @@
 
 A value's body, in the control frame, is by space:
 
-    Box, MultiBinary, MultiDiscrete   bytes; None where the array rides in the payload
+    Box, MultiBinary, MultiDiscrete   bytes; None where the array is a frame of its own
     Discrete, Text                    int, str
     Dict, Tuple, Sequence             list of bodies
     Sequence(stack=True)              [length, body of the stacked value]
@@ -20,7 +20,7 @@ from rlmesh.spaces import GraphInstance, Space
 
 from .decode import Decoder, compile_decoder
 from .encode import Encoder, compile_encoder
-from .payload import PayloadReader
+from .payload import PartReader
 
 
 class Codec:
@@ -33,7 +33,7 @@ class Codec:
         graph_type: What a Graph decodes to; called with nodes, edges and edge links.
 
     Attributes:
-        encode: Takes a value and a writer for its large arrays, and returns the body. It raises
+        encode: Takes a value and a list for its large arrays, and returns the body. It raises
             InvalidValue, which names the path, where the value does not fit the space.
         decode: Takes a body and a reader of large arrays, and returns the value. It raises
             ProtocolError where the body is not one of the space.
@@ -54,7 +54,7 @@ class Codec:
 
 
 def _guarded(decode: Decoder, name: str) -> Decoder:
-    def guarded(body: Any, reader: PayloadReader) -> Any:
+    def guarded(body: Any, reader: PartReader) -> Any:
         try:
             return decode(body, reader)
         except ProtocolError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from rlmesh._values.tensor import Tensor
 from rlmesh.backends import Backend
 from rlmesh.spaces import (
     Box,
@@ -23,10 +22,11 @@ from rlmesh.spaces import (
 )
 from rlmesh.spaces.graph import LINK_DTYPE
 
-from .encode import ARRAY_SPACES, nbytes_of
-from .payload import INLINE_BYTES, PayloadReader
+from .bounds import ARRAY_SPACES
+from .encode import nbytes_of
+from .payload import INLINE_BYTES, PartReader
 
-Decoder = Callable[[Any, PayloadReader], Any]
+Decoder = Callable[[Any, PartReader], Any]
 """Takes a body and a reader of large arrays; returns the value."""
 
 
@@ -67,16 +67,16 @@ def compile_decoder(
 
 def _array_decoder(space: Any, backend: Backend) -> Decoder:
     dtype, shape, nbytes = str(space.dtype), tuple(space.shape), nbytes_of(space)
-    from_tensor, trusted = backend.from_tensor, Tensor.trusted
+    array_of = backend.importer(dtype, shape)
 
-    def decode_inline(body: Any, reader: PayloadReader) -> Any:
+    def decode_inline(body: Any, reader: PartReader) -> Any:
         if type(body) is not bytes or len(body) != nbytes:
             raise ValueError(f"expected {nbytes} bytes, got {body!r:.40}")
         # A bytearray, so that users may write into what they get.
-        return from_tensor(trusted(memoryview(bytearray(body)), dtype, shape))
+        return array_of(bytearray(body))
 
-    def decode_large(body: Any, reader: PayloadReader) -> Any:
-        return from_tensor(trusted(reader.take(nbytes), dtype, shape))
+    def decode_large(body: Any, reader: PartReader) -> Any:
+        return array_of(reader.take(nbytes))
 
     return decode_inline if nbytes <= INLINE_BYTES else decode_large
 
@@ -84,7 +84,7 @@ def _array_decoder(space: Any, backend: Backend) -> Decoder:
 def _dict_decoder(space: DictSpace, compiled: Callable[[Space[Any]], Decoder]) -> Decoder:
     decoders = [(key, compiled(part)) for key, part in space.spaces.items()]
 
-    def decode(body: Any, reader: PayloadReader) -> Any:
+    def decode(body: Any, reader: PartReader) -> Any:
         _check_length(body, len(decoders))
         return {key: decode_part(part, reader) for (key, decode_part), part in zip(decoders, body)}
 
@@ -94,7 +94,7 @@ def _dict_decoder(space: DictSpace, compiled: Callable[[Space[Any]], Decoder]) -
 def _tuple_decoder(space: TupleSpace, compiled: Callable[[Space[Any]], Decoder]) -> Decoder:
     decoders = [compiled(part) for part in space.spaces]
 
-    def decode(body: Any, reader: PayloadReader) -> Any:
+    def decode(body: Any, reader: PartReader) -> Any:
         _check_length(body, len(decoders))
         return tuple([decode_part(part, reader) for decode_part, part in zip(decoders, body)])
 
@@ -104,7 +104,7 @@ def _tuple_decoder(space: TupleSpace, compiled: Callable[[Space[Any]], Decoder])
 def _one_of_decoder(space: OneOf, compiled: Callable[[Space[Any]], Decoder]) -> Decoder:
     decoders = [compiled(part) for part in space.spaces]
 
-    def decode(body: Any, reader: PayloadReader) -> Any:
+    def decode(body: Any, reader: PartReader) -> Any:
         index, part = body
         if not 0 <= index < len(decoders):
             raise ValueError(f"expected an index below {len(decoders)}, got {index}")
@@ -121,7 +121,7 @@ def _graph_decoder(
     decode_nodes = _stack_decoder(space.node_space, compiled)
     decode_edges = _stack_decoder(space.edge_space or space.node_space, compiled)
 
-    def decode(body: Any, reader: PayloadReader) -> Any:
+    def decode(body: Any, reader: PartReader) -> Any:
         nodes_body, edges_body, links_body = body
         nodes = decode_nodes(nodes_body, reader)
         if edges_body is None:
@@ -134,7 +134,7 @@ def _graph_decoder(
 
 
 def _stack_decoder(feature: Space[Any], compiled: Callable[[Space[Any]], Decoder]) -> Decoder:
-    def decode(body: Any, reader: PayloadReader) -> Any:
+    def decode(body: Any, reader: PartReader) -> Any:
         length, part = body
         return compiled(feature.batched(length))(part, reader)
 
@@ -149,11 +149,11 @@ def _sequence_decoder(space: Sequence, compiled: Callable[[Space[Any]], Decoder]
     return lambda body, reader: tuple([decode_part(part, reader) for part in _typed(body, list)])
 
 
-def _decode_int(body: Any, reader: PayloadReader) -> Any:
+def _decode_int(body: Any, reader: PartReader) -> Any:
     return _typed(body, int)
 
 
-def _decode_str(body: Any, reader: PayloadReader) -> Any:
+def _decode_str(body: Any, reader: PartReader) -> Any:
     return _typed(body, str)
 
 
@@ -164,5 +164,5 @@ def _typed(body: Any, kind: type) -> Any:
 
 
 def _check_length(body: Any, length: int) -> None:
-    if not isinstance(body, (list, tuple)) or len(body) != length:
+    if type(body) is not list or len(body) != length:
         raise ValueError(f"expected {length} bodies")

@@ -3,44 +3,33 @@
 from __future__ import annotations
 
 import math
-import warnings
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Tuple
 
 from rlmesh._values.dtypes import dtype_of
 from rlmesh._values.tensor import Tensor
 from rlmesh._values.trees import map_arrays
 from rlmesh.backends import Backend
+from rlmesh.errors import InvalidValue
 from rlmesh.spaces import (
-    Box,
+    Dict as DictSpace,
+)
+from rlmesh.spaces import (
     Discrete,
     Graph,
-    MultiBinary,
-    MultiDiscrete,
     OneOf,
     Sequence,
     Space,
     Text,
 )
 from rlmesh.spaces import (
-    Dict as DictSpace,
-)
-from rlmesh.spaces import (
     Tuple as TupleSpace,
 )
 
-from .payload import INLINE_BYTES, PayloadWriter
+from .bounds import ARRAY_SPACES, bounds_check
+from .payload import INLINE_BYTES, Parts, as_bytes
 
-Encoder = Callable[[Any, PayloadWriter], Any]
-"""Takes a value and a writer for its large arrays; returns the body."""
-
-ARRAY_SPACES = (Box, MultiBinary, MultiDiscrete)
-
-_SMALL = 1024
-"""Arrays up to this many elements are checked against their bounds at every step."""
-_QUICK = 32
-"""Arrays up to this many elements are checked in a loop of their own."""
-_LARGE_CHECKS = 16
-"""Larger arrays are checked only this many times."""
+Encoder = Callable[[Any, Parts], Any]
+"""Takes a value and a list for its large arrays; returns the body."""
 
 
 def compile_encoder(space: Space[Any], backend: Backend, path: str) -> Encoder:
@@ -68,26 +57,29 @@ def nbytes_of(space: Any) -> int:
 
 
 def _array_encoder(space: Any, backend: Backend, path: str) -> Encoder:
-    conform, check = space.conform, _bounds_check(space, path)
-    is_array, to_tensor = backend.is_array, backend.to_tensor
+    conform, to_tensors = space.conform, _importer(backend, path)
+    export = backend.exporter(str(space.dtype), tuple(space.shape))
+    check = bounds_check(space, path)
     inline = nbytes_of(space) <= INLINE_BYTES
 
-    def encode(value: Any, writer: PayloadWriter) -> Any:
-        tensor = conform(to_tensor(value) if is_array(value) else value, path)
+    def encode(value: Any, parts: Parts) -> Any:
+        memory = export(value)
+        if memory is None:
+            memory = conform(to_tensors(value), path).data
         if check is not None:
-            check(tensor)
+            check(memory)
         if inline:
-            return bytes(tensor.data)
-        writer.add(tensor.data)
+            return memory.tobytes()
+        parts.append(as_bytes(memory))
         return None
 
     return encode
 
 
 def _scalar_encoder(space: Any, path: str) -> Encoder:
-    conform, check = space.conform, _bounds_check(space, path)
+    conform, check = space.conform, bounds_check(space, path)
 
-    def encode(value: Any, writer: PayloadWriter) -> Any:
+    def encode(value: Any, parts: Parts) -> Any:
         body = conform(value, path)
         if check is not None:
             check(body)
@@ -97,15 +89,16 @@ def _scalar_encoder(space: Any, path: str) -> Encoder:
 
 
 def _dict_encoder(space: DictSpace, backend: Backend, path: str) -> Encoder:
-    check_keys = space.check_keys
+    keys, check_keys = space.spaces.keys(), space.check_keys
     encoders = [
         (key, compile_encoder(part, backend, f"{path}[{key!r}]"))
         for key, part in space.spaces.items()
     ]
 
-    def encode(value: Any, writer: PayloadWriter) -> Any:
-        check_keys(value, path)
-        return [encode_part(value[key], writer) for key, encode_part in encoders]
+    def encode(value: Any, parts: Parts) -> Any:
+        if type(value) is not dict or value.keys() != keys:
+            check_keys(value, path)
+        return [encode_part(value[key], parts) for key, encode_part in encoders]
 
     return encode
 
@@ -116,25 +109,37 @@ def _tuple_encoder(space: TupleSpace, backend: Backend, path: str) -> Encoder:
         compile_encoder(part, backend, f"{path}[{i}]") for i, part in enumerate(space.spaces)
     ]
 
-    def encode(value: Any, writer: PayloadWriter) -> Any:
+    def encode(value: Any, parts: Parts) -> Any:
         check_length(value, path)
-        return [encode_part(part, writer) for encode_part, part in zip(encoders, value)]
+        return [encode_part(part, parts) for encode_part, part in zip(encoders, value)]
 
     return encode
 
 
 def _variable_encoder(space: Any, backend: Backend, path: str) -> Encoder:
     """Return an encoder for a space whose values vary in size."""
-    conform, check, encode_native = space.conform, _bounds_check(space, path), _native(space)
-    is_array, to_tensor = backend.is_array, backend.to_tensor
+    conform, check, encode_native = space.conform, bounds_check(space, path), _native(space)
+    to_tensors = _importer(backend, path)
 
-    def encode(value: Any, writer: PayloadWriter) -> Any:
-        native = conform(map_arrays(value, is_array, to_tensor), path)
+    def encode(value: Any, parts: Parts) -> Any:
+        native = conform(to_tensors(value), path)
         if check is not None:
             check(native)
-        return encode_native(native, writer)
+        return encode_native(native, parts)
 
     return encode
+
+
+def _importer(backend: Backend, path: str) -> Callable[[Any], Any]:
+    """Return a function that turns the framework's arrays in a value into tensors."""
+
+    def to_tensors(value: Any) -> Any:
+        try:
+            return map_arrays(value, backend.is_array, backend.to_tensor)
+        except InvalidValue as exc:
+            raise InvalidValue(f"{path}.{exc}") from None
+
+    return to_tensors
 
 
 def _native(space: Space[Any]) -> Encoder:
@@ -142,93 +147,47 @@ def _native(space: Space[Any]) -> Encoder:
     if isinstance(space, ARRAY_SPACES):
         return _encode_tensor
     if isinstance(space, (Discrete, Text)):
-        return lambda value, writer: value
+        return lambda value, parts: value
     if isinstance(space, (DictSpace, TupleSpace)):
         spaces: Any = space.spaces
         keyed: List[Tuple[Any, Encoder]] = [
             (key, _native(spaces[key]))
             for key in (spaces if isinstance(space, DictSpace) else range(len(spaces)))
         ]
-        return lambda value, writer: [encode(value[key], writer) for key, encode in keyed]
+        return lambda value, parts: [encode(value[key], parts) for key, encode in keyed]
     if isinstance(space, OneOf):
         choices = [_native(part) for part in space.spaces]
-        return lambda value, writer: [value[0], choices[value[0]](value[1], writer)]
+        return lambda value, parts: [value[0], choices[value[0]](value[1], parts)]
     if isinstance(space, Graph):
         return _native_graph(space)
     assert isinstance(space, Sequence)
     if space.stack:
         return _native_stack(space.feature_space)
     feature = _native(space.feature_space)
-    return lambda value, writer: [feature(part, writer) for part in value]
+    return lambda value, parts: [feature(part, parts) for part in value]
 
 
 def _native_stack(feature: Space[Any]) -> Encoder:
     encode_stacked = _native(feature.batched(1))
-    return lambda value, writer: [feature.stacked_length(value), encode_stacked(value, writer)]
+    return lambda value, parts: [feature.stacked_length(value), encode_stacked(value, parts)]
 
 
 def _native_graph(space: Graph) -> Encoder:
     encode_nodes = _native_stack(space.node_space)
     encode_edges = _native_stack(space.edge_space or space.node_space)
 
-    def encode(value: Any, writer: PayloadWriter) -> Any:
-        nodes = encode_nodes(value.nodes, writer)
+    def encode(value: Any, parts: Parts) -> Any:
+        nodes = encode_nodes(value.nodes, parts)
         if value.edges is None:
             return [nodes, None, None]
-        edges = encode_edges(value.edges, writer)
-        return [nodes, edges, _encode_tensor(value.edge_links, writer)]
+        edges = encode_edges(value.edges, parts)
+        return [nodes, edges, _encode_tensor(value.edge_links, parts)]
 
     return encode
 
 
-def _encode_tensor(tensor: Tensor, writer: PayloadWriter) -> Any:
+def _encode_tensor(tensor: Tensor, parts: Parts) -> Any:
     if tensor.nbytes <= INLINE_BYTES:
         return bytes(tensor.data)
-    writer.add(tensor.data)
+    parts.append(tensor.data)
     return None
-
-
-def _bounds_check(space: Any, path: str) -> Optional[Callable[[Any], None]]:
-    """Return a function that warns about the first value out of the space's bounds.
-
-    It returns None for spaces that have none.
-    """
-    if isinstance(space, Box) and not space.bounded:
-        return None
-    size = math.prod(space.shape) if isinstance(space, ARRAY_SPACES) else 0
-    remaining = math.inf if size <= _SMALL else _LARGE_CHECKS
-    is_inside = _quick_check(space, size)
-
-    def check(value: Any) -> None:
-        nonlocal remaining
-        if remaining <= 0 or is_inside(value):
-            return
-        remaining -= 1
-        violation = space.violation(value, path)
-        if violation is not None:
-            remaining = 0
-            warnings.warn(
-                f"{violation}; it is passed on unchanged, and this warning is given once",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-
-    return check
-
-
-def _quick_check(space: Any, size: int) -> Callable[[Any], bool]:
-    """Return a cheap test that is true only for values within bounds."""
-    if isinstance(space, Discrete):
-        first, last = space.start, space.start + space.n - 1
-        return lambda value: first <= value <= last
-    if not isinstance(space, Box) or size > _QUICK:
-        return lambda value: False
-    bounds = list(zip(space.low.flat(), space.high.flat()))
-
-    def is_inside(tensor: Tensor) -> bool:
-        for number, (low, high) in zip(tensor.flat(), bounds):
-            if not low <= number <= high:
-                return False
-        return True
-
-    return is_inside

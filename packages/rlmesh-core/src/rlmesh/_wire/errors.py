@@ -15,6 +15,7 @@ _KINDS: Dict[str, Type[RLMeshError]] = {
     if not issubclass(getattr(errors, name), errors.RemoteError)
 }
 _MAX_TRACEBACK = 20_000
+_MAX_MESSAGE = 10_000
 
 
 def error_to_wire(exc: BaseException) -> Dict[str, Any]:
@@ -23,7 +24,7 @@ def error_to_wire(exc: BaseException) -> Dict[str, Any]:
     Ours travel as class, message and attributes; those of user code also bring their traceback.
     """
     if _KINDS.get(type(exc).__name__) is type(exc):
-        ours: Dict[str, Any] = {"kind": type(exc).__name__, "message": str(exc)}
+        ours: Dict[str, Any] = {"kind": type(exc).__name__, "message": _text(exc)}
         if isinstance(exc, Busy):
             ours["holder_gone"] = exc.holder_gone
         return ours
@@ -70,6 +71,7 @@ def _below_ours(trace: Optional[TracebackType]) -> Optional[TracebackType]:
 
 def _text(exc: BaseException) -> str:
     try:
-        return str(exc)
+        text = str(exc)
     except Exception as broken:
         return f"<the message raised {type(broken).__name__}>"
+    return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "..."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 import msgpack
 
@@ -10,33 +10,33 @@ from rlmesh._values.tensor import Tensor
 from rlmesh.errors import InvalidValue, ProtocolError
 
 from .messages import pack, unpack
-from .payload import INLINE_BYTES, PayloadReader, PayloadWriter
+from .payload import INLINE_BYTES, PartReader, Parts
 
 _MAX_DEPTH = 32
 _MAX_REPR = 1000
 _INLINE_TENSOR, _PAYLOAD_TENSOR = 1, 2
 
 
-def encode_info(info: Any, writer: PayloadWriter) -> Optional[bytes]:
+def encode_info(info: Any, parts: Parts) -> Optional[bytes]:
     """Return an info dict as msgpack; None for an empty one.
 
     Arrays stay arrays and NumPy scalars become numbers. Tuples and sets become lists, keys that
     are neither strings nor integers become strings, and what has no plain form becomes its
-    `repr`.
+    `repr`. A container within itself becomes `"..."`.
 
     Args:
         info: What the env returned; anything but a mapping is put under the key `"info"`.
-        writer: Takes the large arrays.
+        parts: Takes the large arrays.
     """
-    if not info:
+    if info is None:
         return None
     if not isinstance(info, dict):
-        info = dict(info) if hasattr(info, "keys") else {"info": info}
-    return pack(_plain(info, writer, 0))
+        info = dict(info) if isinstance(info, Mapping) else {"info": info}
+    return pack(_plain(info, parts, [])) if info else None
 
 
 def decode_info(
-    data: Optional[bytes], reader: PayloadReader, from_tensor: Callable[[Tensor], Any]
+    data: Optional[bytes], reader: PartReader, from_tensor: Callable[[Tensor], Any]
 ) -> Dict[Any, Any]:
     """Return the info dict that `encode_info` packed, with arrays of the caller's framework.
 
@@ -65,35 +65,55 @@ def decode_info(
 
 def plain_mapping(mapping: Any) -> Dict[Any, Any]:
     """Return a mapping as it would arrive on the other side, with tensors for arrays."""
-    writer = PayloadWriter()
-    data = encode_info(mapping, writer)
-    payload = writer.finish()
-    view = None if payload is None else memoryview(payload)
-    return decode_info(data, PayloadReader(view), lambda tensor: tensor)
+    parts: Parts = []
+    data = encode_info(mapping, parts)
+    return decode_info(data, PartReader(parts), lambda tensor: tensor)
 
 
-def _plain(value: Any, writer: PayloadWriter, depth: int) -> Any:
-    """Return a value as something that msgpack carries."""
-    if value is None or isinstance(value, (bool, float, bytes)):
+def _plain(value: Any, parts: Parts, around: List[int]) -> Any:
+    """Return a value as something that msgpack carries.
+
+    Args:
+        value: Any object.
+        parts: Takes the large arrays.
+        around: The identities of the containers that the value is in.
+    """
+    if value is None or isinstance(value, (bool, float, bytes, bytearray)):
         return value
     if isinstance(value, str):
-        return str(value)
+        return str.__str__(value)
     if isinstance(value, int):
-        return int(value) if -(2**63) <= value < 2**64 else str(value)
-    if depth < _MAX_DEPTH:
-        if isinstance(value, dict):
-            return {_key(k): _plain(v, writer, depth + 1) for k, v in value.items()}
-        if isinstance(value, (list, tuple, set, frozenset)):
-            return [_plain(v, writer, depth + 1) for v in value]
-        if hasattr(value, "dtype") and hasattr(value, "shape"):
-            return _plain_array(value, writer, depth)
-    return _repr(value)
+        return int(value) if -(2**63) <= value < 2**64 else _text(value)
+    if id(value) in around:
+        return "..."
+    if len(around) >= _MAX_DEPTH:
+        return _text(value)
+    around.append(id(value))
+    try:
+        return _plain_container(value, parts, around)
+    except Exception:
+        # Whatever a foreign object raises when it is looked into, the step goes on.
+        return _text(value)
+    finally:
+        around.pop()
 
 
-def _plain_array(value: Any, writer: PayloadWriter, depth: int) -> Any:
+def _plain_container(value: Any, parts: Parts, around: List[int]) -> Any:
+    if isinstance(value, dict):
+        return {_key(k): _plain(v, parts, around) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(v, parts, around) for v in value]
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return _plain_array(value, parts, around)
+    if isinstance(value, Mapping):
+        return {_key(k): _plain(value[k], parts, around) for k in value}
+    return _text(value)
+
+
+def _plain_array(value: Any, parts: Parts, around: List[int]) -> Any:
     """Return an array or array scalar of any framework as an extension, number or list."""
     if not value.shape and not isinstance(value, Tensor):
-        return _plain(value.item(), writer, depth + 1) if hasattr(value, "item") else _repr(value)
+        return _plain(value.item(), parts, around) if hasattr(value, "item") else _text(value)
     try:
         if not isinstance(value, Tensor):
             cpu = value.detach().cpu().numpy() if hasattr(value, "detach") else value
@@ -101,25 +121,26 @@ def _plain_array(value: Any, writer: PayloadWriter, depth: int) -> Any:
     except (InvalidValue, TypeError, ValueError, RuntimeError, BufferError):
         # Object and string arrays, and exotic dtypes.
         listed = value.tolist() if hasattr(value, "tolist") else None
-        return _plain(listed, writer, depth + 1) if isinstance(listed, list) else _repr(value)
+        return _plain(listed, parts, around) if isinstance(listed, list) else _text(value)
     shape: List[int] = list(value.shape)
     if value.nbytes <= INLINE_BYTES:
         return msgpack.ExtType(_INLINE_TENSOR, pack([value.dtype, shape, bytes(value.data)]))
-    place = [writer.add(value.data), value.nbytes]
+    place = [len(parts), value.nbytes]
+    parts.append(value.data)
     return msgpack.ExtType(_PAYLOAD_TENSOR, pack([value.dtype, shape, place]))
 
 
 def _key(key: Any) -> Any:
     if isinstance(key, str):
-        return str(key)
+        return str.__str__(key)
     if isinstance(key, int) and not isinstance(key, bool) and -(2**63) <= key < 2**64:
         return int(key)
-    return key if isinstance(key, bytes) else str(key)
+    return key if isinstance(key, bytes) else _text(key, str)
 
 
-def _repr(value: Any) -> str:
+def _text(value: Any, convert: Callable[[Any], str] = repr) -> str:
     try:
-        text = repr(value)
+        text = convert(value)
     except Exception as exc:
-        text = f"<{type(value).__name__} whose repr raised {type(exc).__name__}>"
+        text = f"<{type(value).__name__} whose {convert.__name__} raised {type(exc).__name__}>"
     return text if len(text) <= _MAX_REPR else text[:_MAX_REPR] + "..."

@@ -7,6 +7,7 @@ version can still read them and answer with a sentence.
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgpack
@@ -91,6 +92,11 @@ def pack(data: Any) -> bytes:
     return packed
 
 
+_unpackb = partial(msgpack.unpackb, unicode_errors="surrogatepass", strict_map_key=False)
+_as_tuple: Any = tuple.__new__
+"""Makes a NamedTuple of fields that are known to be as many, at a third of the cost."""
+
+
 def unpack(data: Any, ext_hook: Any = msgpack.ExtType) -> Any:
     """Return the plain data in msgpack bytes.
 
@@ -98,13 +104,11 @@ def unpack(data: Any, ext_hook: Any = msgpack.ExtType) -> Any:
         ProtocolError: The bytes are no msgpack, or nest too deeply.
     """
     try:
-        return msgpack.unpackb(
-            data, unicode_errors="surrogatepass", strict_map_key=False, ext_hook=ext_hook
-        )
+        return _unpackb(data, ext_hook=ext_hook)
     except ProtocolError:
         raise
     except Exception as exc:
-        raise ProtocolError(f"a message does not parse as msgpack: {exc or type(exc)}") from exc
+        raise _unparsed(exc) from exc
 
 
 def unpack_request(data: Any) -> Request:
@@ -113,18 +117,14 @@ def unpack_request(data: Any) -> Request:
     Raises:
         ProtocolError: It is no request.
     """
-    fields = unpack(data)
     try:
-        request = Request(*fields)
-        if (
-            type(request.op) is int
-            and type(request.id) is int
-            and type(request.session) is bytes
-            and type(request.ack) is int
-        ):
-            return request
-    except TypeError:
-        pass
+        fields = _unpackb(data)
+        op, number, session, ack, _ = fields
+    except Exception as exc:
+        raise _unparsed(exc) from exc
+    if type(op) is int and type(number) is int and type(session) is bytes and type(ack) is int:
+        request: Request = _as_tuple(Request, fields)
+        return request
     raise ProtocolError("a message is not an RLMesh request")
 
 
@@ -134,11 +134,16 @@ def unpack_reply(data: Any) -> Reply:
     Raises:
         ProtocolError: It is no reply.
     """
-    fields = unpack(data)
     try:
-        reply = Reply(*fields)
-        if type(reply.id) is int and type(reply.boot) is bytes:
-            return reply
-    except TypeError:
-        pass
+        fields = _unpackb(data)
+        _, number, boot, _, _ = fields
+    except Exception as exc:
+        raise _unparsed(exc) from exc
+    if type(number) is int and type(boot) is bytes:
+        reply: Reply = _as_tuple(Reply, fields)
+        return reply
     raise ProtocolError("a message is not an RLMesh reply")
+
+
+def _unparsed(exc: Exception) -> ProtocolError:
+    return ProtocolError(f"a message does not parse: {exc or type(exc).__name__}")

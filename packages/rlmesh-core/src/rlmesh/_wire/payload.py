@@ -1,76 +1,56 @@
-"""The payload frame: all large arrays of one message, each at an aligned offset."""
+"""Large arrays: each is a frame of its own, so that neither side copies it in Python."""
 
 from __future__ import annotations
 
-from typing import Any, List, Optional
+from typing import List, Sequence
 
 from rlmesh.errors import ProtocolError
 
 INLINE_BYTES = 16 * 1024
 """Arrays up to this size ride in the control frame."""
 
-ALIGNMENT = 64
-_PADDING = bytes(ALIGNMENT)
+Parts = List[memoryview]
+"""The large arrays of a message that is being encoded, in the order in which they are decoded."""
 
 
-class PayloadWriter:
-    """Collects buffers, and copies each exactly once, into one frame."""
-
-    __slots__ = ("_parts", "_size")
-
-    def __init__(self) -> None:
-        self._parts: List[Any] = []
-        self._size = 0
-
-    def add(self, data: memoryview) -> int:
-        """Append a buffer; return the offset at which it will lie.
-
-        Its memory must stay unchanged until `finish`.
-        """
-        offset = self._size
-        pad = -offset % ALIGNMENT
-        if pad:
-            self._parts.append(_PADDING[:pad])
-        self._parts.append(data)
-        self._size = offset + pad + data.nbytes
-        return offset + pad
-
-    def finish(self) -> Optional[bytearray]:
-        """Return the frame, which shares no memory with what was added; None without any.
-
-        It is a bytearray because a receiver in this process may write into what it gets.
-        """
-        return bytearray().join(self._parts) if self._parts else None
+def as_bytes(memory: memoryview) -> memoryview:
+    """Return C-contiguous memory as one row of bytes."""
+    return memory if memory.format == "B" and memory.ndim == 1 else memory.cast("B")
 
 
-class PayloadReader:
-    """Gives back views of a received frame, in the order in which they were added."""
+class PartReader:
+    """Gives back the large arrays of a received message, in their order.
 
-    __slots__ = ("_data", "_position")
+    Args:
+        parts: The payload frames.
+    """
 
-    def __init__(self, data: Optional[memoryview]) -> None:
-        self._data = data
-        self._position = 0
+    __slots__ = ("_next", "_parts")
+
+    def __init__(self, parts: Sequence[memoryview]) -> None:
+        self._parts = parts
+        self._next = 0
 
     def take(self, nbytes: int) -> memoryview:
-        """Return the next buffer, of this many bytes.
+        """Return the next array's memory, of this many bytes.
 
         Raises:
-            ProtocolError: The frame is shorter than that.
+            ProtocolError: There is none, or it is of another size.
         """
-        start = self._position + -self._position % ALIGNMENT
-        self._position = start + nbytes
-        return self.at(start, nbytes)
+        index = self._next
+        self._next = index + 1
+        return self.at(index, nbytes)
 
-    def at(self, offset: int, nbytes: int) -> memoryview:
-        """Return the buffer at an offset.
+    def at(self, index: int, nbytes: int) -> memoryview:
+        """Return the memory of one array.
 
         Raises:
-            ProtocolError: The frame has no such part.
+            ProtocolError: There is none, or it is of another size.
         """
-        size = 0 if self._data is None else self._data.nbytes
-        if self._data is None or offset < 0 or nbytes < 0 or offset + nbytes > size:
-            raise ProtocolError(
-                f"payload: expected {nbytes} bytes at {offset}, got a frame of {size} bytes"
-            )
-        return self._data[offset : offset + nbytes]
+        parts = self._parts
+        if 0 <= index < len(parts) and len(parts[index]) == nbytes:
+            return parts[index]
+        sizes = [len(part) for part in parts[:8]]
+        raise ProtocolError(
+            f"payload: expected {nbytes} bytes in frame {index}, got frames of {sizes} bytes"
+        )

@@ -11,6 +11,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 import gymnasium
 
+from rlmesh.numpy._backend import BACKEND
 from rlmesh.numpy._remote import RemoteEnv as _RemoteEnv
 from rlmesh.spaces import to_gymnasium
 
@@ -29,36 +30,45 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
 
     Raises:
         ValueError: The served env renders in another mode.
+        UnsupportedSpace: The installed Gymnasium cannot describe one of its spaces.
         RLMeshError: The env cannot be reached, or is held by another client.
     """
 
+    metadata: Dict[str, Any] = {  # noqa: RUF012
+        "render_modes": ["human", "rgb_array", "depth_array", "ansi", "rgb_array_list"]
+    }
+
     def __init__(self, address: str, *, render_mode: Optional[str] = None, **options: Any) -> None:
         self._env = _RemoteEnv(address, **options)
-        if render_mode not in (None, self._env.render_mode):
+        self._view = self._env.view(BACKEND, graph_type=gymnasium.spaces.GraphInstance)
+        try:
+            if render_mode not in (None, self._env.render_mode):
+                raise ValueError(
+                    f"render_mode: the env at {address} renders in mode {self._env.render_mode!r},"
+                    f" got {render_mode!r}"
+                )
+            self.observation_space = to_gymnasium(self._env.observation_space)
+            self.action_space = to_gymnasium(self._env.action_space)
+        except BaseException:
             self._env.close()
-            raise ValueError(
-                f"render_mode: the env at {address} renders in mode {self._env.render_mode!r},"
-                f" got {render_mode!r}"
-            )
+            raise
         self.render_mode = self._env.render_mode
         self.metadata = dict(self._env.metadata)
-        self.observation_space = to_gymnasium(self._env.observation_space)
-        self.action_space = to_gymnasium(self._env.action_space)
 
     def reset(
         self, *, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
     ) -> Tuple[Any, Dict[str, Any]]:
         """Start an episode; return the observation and info."""
         super().reset(seed=seed)
-        return self._env.reset(seed=seed, options=options)
+        return self._view.reset(seed, options)
 
     def step(self, action: Any) -> Tuple[Any, float, bool, bool, Dict[str, Any]]:
         """Return observation, reward, terminated, truncated and info."""
-        return self._env.step(action)
+        return self._view.step(action)
 
     def render(self) -> Any:
         """Return what the served env renders."""
-        return self._env.render()
+        return self._view.render()
 
     def close(self) -> None:
         """Free the served env for other clients."""

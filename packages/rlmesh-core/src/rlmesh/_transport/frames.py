@@ -1,0 +1,42 @@
+"""A message as ZeroMQ frames: control, then payload."""
+
+from __future__ import annotations
+
+from typing import Any, List, Sequence
+
+import zmq
+
+from .carrier import MAX_PARTS
+
+
+def send_frames(
+    socket: Any, control: bytes, payload: Sequence[memoryview], copy: bool = False
+) -> None:
+    """Queue a message.
+
+    Args:
+        socket: A ZeroMQ socket.
+        control: The control frame.
+        payload: The payload frames.
+        copy: Whether to copy them first: for a receiver in this process, which would otherwise
+            share memory that the sender uses again.
+    """
+    if not payload:
+        socket.send(control)
+        return
+    socket.send(control, zmq.SNDMORE)
+    for part in payload[:-1]:
+        socket.send(part, zmq.SNDMORE, copy=copy)
+    socket.send(payload[-1], copy=copy)
+
+
+def receive_parts(socket: Any) -> List[memoryview]:
+    """Return the payload of a message whose control frame was received; no more than the limit."""
+    parts: List[memoryview] = []
+    more = True
+    while more:
+        frame = socket.recv(copy=False)
+        more = frame.more
+        if len(parts) < MAX_PARTS:
+            parts.append(frame.buffer)
+    return parts
