@@ -30,9 +30,12 @@ class EnvLike(Protocol):
         self, *, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
     ) -> Any:
         """Start an episode; return the observation and info."""
+        ...
 
     def step(self, action: Any) -> Any:
         """Return observation, reward, terminated, truncated and info."""
+        ...
 
     def close(self) -> None:
         """Free what the env holds."""
+        ...

@@ -126,9 +126,11 @@ class Session(Protocol):
         self, op: int, body: Any, payload: Sequence[memoryview]
     ) -> Tuple[Any, Sequence[memoryview]]:
         """Execute one request; return the reply's body and payload."""
+        ...
 
     def close(self) -> None:
         """Give the env up."""
+        ...
 
 
 class EnvView:

@@ -16,12 +16,16 @@ class Service(Protocol):
     @property
     def role(self) -> str:
         """`"env"` or `"model"`."""
+        ...
 
     def describe(self) -> Any:
         """Return, as plain data, what a client learns when its session opens."""
+        ...
 
     def call(self, op: int, body: Any, payload: Sequence[memoryview]) -> Result:
         """Execute one request; whatever it raises is sent to the client."""
+        ...
 
     def release(self) -> None:
         """Forget the session that ended."""
+        ...

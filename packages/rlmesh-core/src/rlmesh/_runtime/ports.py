@@ -11,15 +11,19 @@ class EnvPort(Protocol):
     @property
     def env_seconds(self) -> float:
         """What the env itself took for the last `reset` or `step`, in seconds."""
+        ...
 
     def reset(self, seed: Optional[int]) -> Tuple[Any, Mapping[Any, Any]]:
         """Start an episode; return the observation and info."""
+        ...
 
     def step(self, action: Any) -> Tuple[Any, float, bool, bool, Mapping[Any, Any]]:
         """Return observation, reward, terminated, truncated and info."""
+        ...
 
     def close(self) -> None:
         """Give the env up."""
+        ...
 
 
 class Policy(Protocol):
@@ -27,9 +31,12 @@ class Policy(Protocol):
 
     def start_episode(self, episode_id: str) -> None:
         """Called after the env's reset, before the episode's first `predict`."""
+        ...
 
-    def predict(self, observation: Any) -> Any:
+    def predict(self, observation: Any, /) -> Any:
         """Return the action for one observation."""
+        ...
 
     def end_episode(self, episode_id: str) -> None:
         """Called once for every started episode, also when something raised."""
+        ...

@@ -50,6 +50,7 @@ class Connection(Protocol):
 
     def send(self, control: bytes, payload: Sequence[memoryview] = ()) -> None:
         """Queue one message; it is sent as soon as the connection stands."""
+        ...
 
     def receive(self, timeout: float) -> Optional[Message]:
         """Return the next message; None after `timeout` seconds without one.
@@ -58,16 +59,20 @@ class Connection(Protocol):
             ConnectionLost: The connection broke. `reconnect`, then send again.
             SecurityError: The server refuses this client, or is not what it should be.
         """
+        ...
 
     @property
     def connected(self) -> bool:
         """Whether the connection stands, as far as the last `receive` could see."""
+        ...
 
     def reconnect(self) -> None:
         """Drop this connection with all that is under way on it, and start a new one."""
+        ...
 
     def close(self) -> None:
         """Free everything; calling it again does nothing."""
+        ...
 
 
 class Listener(Protocol):
@@ -76,15 +81,20 @@ class Listener(Protocol):
     @property
     def address(self) -> str:
         """The bound address, with the port that the system chose."""
+        ...
 
     def receive(self, timeout: float) -> Optional[Incoming]:
         """Return the next message; None after `timeout` seconds, or when woken."""
+        ...
 
     def send(self, peer: bytes, control: bytes, payload: Sequence[memoryview] = ()) -> bool:
         """Queue one message; return False when the peer cannot be reached."""
+        ...
 
     def wake(self) -> None:
         """Make a `receive` that is under way, or the next one, return None. Any thread may."""
+        ...
 
     def close(self) -> None:
         """Free everything, the socket file too; calling it again does nothing."""
+        ...

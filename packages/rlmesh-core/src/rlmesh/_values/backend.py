@@ -19,6 +19,7 @@ class Backend(Protocol):
 
     def is_array(self, value: Any) -> bool:
         """Whether this is one of the framework's arrays."""
+        ...
 
     def from_tensor(self, tensor: Tensor, device: Optional[Any] = None) -> Any:
         """Return the framework's array with the tensor's memory, dtype and shape.
@@ -27,6 +28,7 @@ class Backend(Protocol):
             tensor: Any dtype and shape, `()` included.
             device: Where the array should live; None is the framework's default.
         """
+        ...
 
     def to_tensor(self, array: Any) -> Tensor:
         """Return a tensor of the array's elements, in C order.
@@ -37,6 +39,7 @@ class Backend(Protocol):
         Raises:
             InvalidValue: The array's dtype has no `Tensor` counterpart.
         """
+        ...
 
     def importer(self, dtype: str, shape: Tuple[int, ...]) -> Callable[[Any], Any]:
         """Return a function from a buffer of exactly so many bytes to an array over it."""

@@ -247,7 +247,7 @@ class Tensor:
         return f"Tensor.from_values({self.tolist()!r}, {self.dtype!r})"
 
 
-def _flatten(values: object) -> Tuple[Tuple[int, ...], List[Any]]:
+def _flatten(values: Any) -> Tuple[Tuple[int, ...], List[Any]]:
     """Return the shape of nested sequences, and their numbers in C order."""
     if isinstance(values, (int, float)):
         return (), [values]
