@@ -1,0 +1,194 @@
+"""Envs that the tests serve."""
+
+from __future__ import annotations
+
+import pathlib
+import time
+import zlib
+from typing import Any, Dict, Optional, Tuple
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+Step = Tuple[Any, float, bool, bool, Dict[str, Any]]
+
+
+def make(env_id: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
+    """Make a registered env, Atari's too."""
+    if env_id.startswith("ALE/"):
+        import ale_py
+
+        gymnasium.register_envs(ale_py)
+    return gymnasium.make(env_id, **kwargs)
+
+
+class Everything(gymnasium.Env[Any, Any]):
+    """Has many kinds of spaces; the observations depend on every bit of the seed and actions."""
+
+    metadata = {"render_modes": ["rgb_array", "ansi"], "render_fps": 7}  # noqa: RUF012
+
+    def __init__(self, render_mode: Optional[str] = None) -> None:
+        self.render_mode = render_mode
+        self.observation_space = spaces.Dict(
+            {
+                "camera": spaces.Box(0, 255, (120, 160, 3), np.uint8),
+                "depth": spaces.Box(-np.inf, np.inf, (60, 80), np.float16),
+                "state": spaces.Box(-np.inf, np.inf, (8,), np.float32),
+                "scalar": spaces.Box(-np.inf, np.inf, (), np.float64),
+                "nothing": spaces.Box(0, 1, (0, 3), np.float32),
+                "instruction": spaces.Text(64, min_length=0, charset="abcäöüß漢字🤖 ."),
+                "mode": spaces.Discrete(5, start=-2),
+                "buttons": spaces.MultiBinary(4),
+                "counts": spaces.MultiDiscrete([3, 300, 70000]),
+                "pair": spaces.Tuple(
+                    (spaces.Box(-1, 1, (2, 3), np.float64), spaces.Dict({"n": spaces.Discrete(9)}))
+                ),
+                "objects": spaces.Sequence(spaces.Box(0, 1, (4,), np.float32)),
+            }
+        )
+        self.action_space = spaces.Dict(
+            {
+                "move": spaces.Box(-1, 1, (7,), np.float32),
+                "grip": spaces.Discrete(2),
+                "say": spaces.Text(10),
+                "both": spaces.Tuple((spaces.MultiBinary(3), spaces.Discrete(4, start=10))),
+                "image": spaces.Box(0, 255, (100, 100, 3), np.uint8),
+            }
+        )
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        super().reset(seed=seed)
+        self.steps = 0
+        self.observation_space.seed(int(self.np_random.integers(2**31)))
+        return self._observe(), {"options": options, "début": True}
+
+    def step(self, action: Any) -> Step:
+        self.steps += 1
+        said = zlib.crc32(repr((action["say"], int(action["grip"]))).encode())
+        for array in (action["move"], action["image"], *action["both"]):
+            said = zlib.crc32(np.asarray(array).tobytes(), said)
+        self.observation_space.seed(said ^ int(self.np_random.integers(2**31)))
+        info = {
+            "said": said,
+            "frame": self.np_random.integers(0, 256, (90, 90, 3), np.uint8),
+            "nested": {"list": [1, 2.5, "three", None, True], "array": np.arange(5)},
+        }
+        reward = float(self.np_random.normal())
+        return self._observe(), reward, self.steps == 30, False, info
+
+    def _observe(self) -> Dict[str, Any]:
+        return dict(self.observation_space.sample())
+
+    def render(self) -> Any:
+        if self.render_mode == "ansi":
+            return f"step {self.steps}"
+        return np.full((8, 9, 3), self.steps, np.uint8)
+
+
+class Reused(gymnasium.Env[Any, Any]):
+    """Returns the same arrays at every step, filled with the step's number and its action's."""
+
+    def __init__(self, shape: Any) -> None:
+        self.observation_space = spaces.Dict(
+            {
+                "step": spaces.Box(0, 2**32 - 1, tuple(shape), np.uint32),
+                "action": spaces.Box(0, 2**32 - 1, tuple(shape), np.uint32),
+            }
+        )
+        self.action_space = spaces.Box(0, 2**32 - 1, tuple(shape), np.uint32)
+        self.observation = {key: np.zeros(shape, np.uint32) for key in ("step", "action")}
+        self.info = {"step": np.zeros(shape, np.uint32)}
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        super().reset(seed=seed)
+        self.steps = 0
+        for array in (*self.observation.values(), self.info["step"]):
+            array.fill(0)
+        return self.observation, self.info
+
+    def step(self, action: Any) -> Step:
+        self.steps += 1
+        self.observation["step"].fill(self.steps)
+        self.observation["action"][...] = action
+        self.info["step"].fill(self.steps)
+        return self.observation, 0.0, False, False, self.info
+
+
+class Countdown(gymnasium.Env[Any, Any]):
+    """Ends after some steps, each worth its number; remembers what was done to it.
+
+    Args:
+        length: Steps to its end.
+        final_info: The last step's info.
+        fail_at: The step that raises; 0 for `reset`.
+        truncates: Whether it is truncated at the end, rather than terminated.
+    """
+
+    observation_space = spaces.Box(0, 1000, (1,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def __init__(
+        self,
+        length: int = 4,
+        final_info: Optional[Dict[str, Any]] = None,
+        fail_at: int = -1,
+        truncates: bool = False,
+    ) -> None:
+        self.length, self.fail_at, self.truncates = length, fail_at, truncates
+        self.final_info = final_info or {}
+        self.seeds: list[Any] = []
+        self.closed = 0
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        self.seeds.append(seed)
+        self.steps = -1
+        return self.step(0)[0], {}
+
+    def step(self, action: Any) -> Step:
+        self.steps += 1
+        if self.steps == self.fail_at:
+            raise ZeroDivisionError(f"no step {self.steps}")
+        done = self.steps == self.length
+        observation = np.array([self.steps], np.float32)
+        info = self.final_info if done else {"is_success": True, "success": True}
+        ended = done and not self.truncates
+        return observation, float(self.steps), ended, done and self.truncates, info
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Slow(gymnasium.Env[Any, Any]):
+    """Announces on stdout what it begins; its steps last until a file exists.
+
+    Args:
+        until: Path of the file.
+    """
+
+    observation_space = spaces.Box(0, 1, (2,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, until: str) -> None:
+        self.until = pathlib.Path(until)
+        self.began = self.steps = 0
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        print("reset", flush=True)
+        return np.zeros(2, np.float32), {"steps": self.steps}
+
+    def step(self, action: Any) -> Step:
+        self.began += 1
+        print("step", flush=True)
+        while not self.until.exists():
+            time.sleep(0.002)
+        self.steps += 1
+        return np.ones(2, np.float32), 1.0, False, False, {"steps": self.steps}

@@ -1,0 +1,144 @@
+"""Envs served by processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Dict, List, Optional, Type
+
+FOLDER = Path(__file__).parent
+PATIENCE = 60.0
+"""Seconds within which whatever a test waits for happens, on a busy machine too."""
+
+
+class PythonProcess:
+    """A Python script of this folder, running in a process and a process group of its own.
+
+    Args:
+        script: Its file name.
+        arguments: Its arguments.
+        token: Its `RLMESH_TOKEN`.
+    """
+
+    def __init__(self, script: str, *arguments: str, token: str = "") -> None:
+        self._stderr: IO[str] = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            [sys.executable, str(FOLDER / script), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            text=True,
+            env={**os.environ, "RLMESH_TOKEN": token},
+            start_new_session=True,
+        )
+
+    @property
+    def stderr(self) -> str:
+        """What the process has written to its stderr so far."""
+        self._stderr.seek(0)
+        return self._stderr.read()
+
+    def read_line(self) -> str:
+        """Return the next line that the process prints."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().strip()
+        if not line:
+            self.process.wait(PATIENCE)
+            raise AssertionError(f"the process ended: {self.stderr}")
+        return line
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """Return the exit status of the process, once it has ended."""
+        return self.process.wait(PATIENCE)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.wait()
+
+    def is_gone(self) -> bool:
+        """Whether the process and all its children have ended."""
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return self.process.poll() is not None
+        return False
+
+    def close(self) -> None:
+        """End the process, gently if it lets us."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self._stderr.close()
+
+
+class ServerProcess(PythonProcess):
+    """An env, served by a process of its own from when this is built.
+
+    Args:
+        name: `module:callable` of the env.
+        address: Where to serve; port 0 takes a free one.
+        kwargs: For the callable.
+        options: For `ServeOptions`.
+        token: The server's `RLMESH_TOKEN`.
+        method: `"serve"`, or `"start"` for a `with` block around `wait`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str = "tcp://127.0.0.1:0",
+        *,
+        kwargs: Optional[Dict[str, Any]] = None,
+        options: Optional[Dict[str, Any]] = None,
+        token: str = "",
+        method: str = "serve",
+    ) -> None:
+        settings = {"kwargs": kwargs or {}, "serve": options or {}, "method": method}
+        super().__init__("serve.py", name, address, json.dumps(settings), token=token)
+        self.address = self.read_line()
+
+
+class Servers:
+    """Starts processes, and ends them with its `with` block."""
+
+    def __init__(self) -> None:
+        self._started: List[PythonProcess] = []
+
+    def __call__(self, name: str, *args: Any, **kwargs: Any) -> ServerProcess:
+        """Start a server; see `ServerProcess`."""
+        server = ServerProcess(name, *args, **kwargs)
+        self._started.append(server)
+        return server
+
+    def client(self, address: str, what: str) -> PythonProcess:
+        """Start a client that has opened and reset an env; see client.py."""
+        client = PythonProcess("client.py", address, what)
+        self._started.append(client)
+        assert client.read_line() == "ready"
+        return client
+
+    def __enter__(self) -> Servers:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        value: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        for process in self._started:
+            process.close()

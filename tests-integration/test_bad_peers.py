@@ -1,0 +1,303 @@
+"""Strangers who talk to a server of ours: each is answered or cut off, and the server lives on."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+from typing import Any, Callable, Iterator, List
+
+import msgpack
+import pytest
+import zmq
+from peers import (
+    CLOSE,
+    ERROR,
+    HELLO,
+    INTRODUCTION,
+    OK,
+    OPEN,
+    PING,
+    PROBE,
+    RENDER,
+    RESET,
+    STEP,
+    RawPeer,
+)
+from servers import ServerProcess, Servers
+
+import rlmesh
+
+SESSION = b"0123456789abcdef"
+OPTIONS = {"max_control": 100_000, "max_payload": 200_000, "session_grace": 0.2}
+ZMTP_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + b"\x00" + bytes(31)
+
+# A valid action of `envs.Everything`: both, grip, image (in the payload), move, say.
+ACTION = [[b"\x00\x01\x01", 11], 1, None, bytes(28), "abc"]
+IMAGE = bytes(30_000)
+
+
+@pytest.fixture(scope="module")
+def shared_server(serve_module: Servers) -> ServerProcess:
+    return serve_module("envs:Everything", options=OPTIONS)
+
+
+@pytest.fixture
+def server(shared_server: ServerProcess) -> Iterator[ServerProcess]:
+    """A server that must serve a good client after the test, too."""
+    yield shared_server
+    with rlmesh.RemoteEnv(shared_server.address) as env:
+        env.reset(seed=0)
+        env.step(env.action_space.sample())
+    assert shared_server.process.poll() is None
+    assert "Traceback" not in shared_server.stderr
+
+
+@pytest.fixture
+def peer(server: ServerProcess) -> Iterator[RawPeer]:
+    with RawPeer(server.address) as peer:
+        yield peer
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"\x00" * 5000,
+        b"\xff" * 5000,
+        bytes(range(256)) * 40,
+        ZMTP_GREETING + b"garbage" * 100,
+        ZMTP_GREETING + b"\x06\xff" + b"\x7f" * 7,
+        b"\x01\x02" * 100_000,
+    ],
+    ids=["nothing", "http", "zeros", "ones", "bytes", "greeting", "huge frame", "pairs"],
+)
+def test_garbage_from_a_plain_tcp_client_harms_nobody(data: bytes, server: ServerProcess) -> None:
+    host, _, port = server.address.replace("tcp://", "").partition(":")
+    for _ in range(5):
+        # The server may hang up in the middle of it.
+        with socket.create_connection((host, int(port))) as connection, contextlib.suppress(
+            ConnectionError
+        ):
+            connection.sendall(data)
+
+
+@pytest.mark.parametrize(
+    "kind", [zmq.REQ, zmq.ROUTER, zmq.PAIR, zmq.PUSH, zmq.PUB, zmq.SUB, zmq.REP, zmq.XPUB]
+)
+def test_other_zeromq_sockets_harm_nobody(kind: int, server: ServerProcess) -> None:
+    with RawPeer(server.address, kind) as peer, RawPeer(server.address) as other:
+        for _ in range(3):
+            with contextlib.suppress(zmq.ZMQError):
+                peer.socket.send(msgpack.packb([HELLO, 1, b"", 0, INTRODUCTION]), zmq.NOBLOCK)
+        assert other.ask(PING, 1, b"", None)[3] == OK
+
+
+@pytest.mark.parametrize(
+    ("frames", "words"),
+    [
+        ([b"garbage"], "does not parse"),
+        ([b"\xc1"], "does not parse"),
+        ([b"\x93\x01"], "does not parse"),
+        ([b"\x91" * 90_000], "does not parse"),
+        ([b"\xdd\xff\xff\xff\xff"], "does not parse"),
+        ([b"", b"payload"], "does not parse"),
+        ([b"a", b"b", b"c"], "does not parse"),
+        ([b"garbage", *[b"frame"] * 5000], "does not parse"),
+        ([msgpack.packb({"op": 0})], "does not parse"),
+        ([msgpack.packb([HELLO, 1, b"", 0])], "does not parse"),
+        ([msgpack.packb([HELLO, 1, b"", 0, None, 1])], "does not parse"),
+        ([msgpack.packb(msgpack.ExtType(1, b"ab"))], "does not parse"),
+        ([b"x" * 150_000], "control frame: expected at most 100000 bytes, got 150000"),
+    ],
+)
+def test_what_is_no_request_is_answered_so(frames: List[bytes], words: str, peer: RawPeer) -> None:
+    peer.send(*frames)
+    op, number, boot, status, body = peer.receive()
+    assert (op, number, len(boot), status) == (-1, -1, 8, ERROR)
+    assert body["kind"] in ("ProtocolError", "LimitExceeded")
+    assert words in body["message"]
+
+
+def test_a_frame_beyond_every_limit_cuts_that_connection_alone(server: ServerProcess) -> None:
+    with RawPeer(server.address) as peer, RawPeer(server.address) as other:
+        peer.send(b"x" * 10_000_000)
+        peer.send(b"x", b"x" * 10_000_000)
+        assert other.ask(PING, 1, b"", None)[3] == OK
+
+
+WRONG = [None, True, -1, 2**64 - 1, 1.5, "x", "\0" * 100, b"x", [], [[]], {}, {1: 2}]
+
+
+@pytest.mark.parametrize("op", [HELLO, PING, OPEN, PROBE, RESET, STEP, RENDER, CLOSE, 4, 15, 20])
+def test_every_field_of_a_request_may_be_wrong(op: int, peer: RawPeer) -> None:
+    fields = [op, 1, SESSION, 0, {"client": INTRODUCTION}]
+    for i in range(len(fields)):
+        for wrong in WRONG:
+            peer.send(msgpack.packb([*fields[:i], wrong, *fields[i + 1 :]]))
+            reply = peer.receive()
+            if reply[3] == ERROR:
+                assert reply[4]["kind"] in ("ProtocolError", "SessionLost", "Busy"), (i, wrong)
+            else:
+                assert i > 0
+    peer.ask(CLOSE, 1, SESSION, None)
+
+
+@pytest.mark.parametrize(
+    "introduction",
+    [
+        None,
+        5,
+        {},
+        {**INTRODUCTION, "protocol": "1"},
+        {**INTRODUCTION, "limits": None},
+        {**INTRODUCTION, "limits": {"control": "many", "payload": 1}},
+        {**INTRODUCTION, "limits": {"control": float("inf"), "payload": 1}},
+        {k: v for k, v in INTRODUCTION.items() if k != "version"},
+    ],
+)
+def test_an_introduction_that_does_not_parse_is_named(introduction: Any, peer: RawPeer) -> None:
+    for reply in (
+        peer.ask(HELLO, 1, b"", introduction),
+        peer.ask(OPEN, 2, SESSION, {"client": introduction}),
+    ):
+        assert reply[3] == ERROR
+        assert reply[4]["kind"] == "ProtocolError"
+        assert "protocol version: expected 1" in reply[4]["message"] or (
+            "introduction does not parse" in reply[4]["message"]
+        )
+
+
+def test_another_protocol_version_is_named_with_ours(peer: RawPeer) -> None:
+    theirs = {**INTRODUCTION, "protocol": 7, "version": "9.9.9"}
+    for op, body in ((HELLO, theirs), (OPEN, {"client": theirs})):
+        reply = peer.ask(op, 1, SESSION, body)
+        assert (reply[0], reply[3], reply[4]["kind"]) == (op, ERROR, "ProtocolError")
+        assert "protocol version: expected 1 (rlmesh " in reply[4]["message"]
+        assert "got 7 (rlmesh 9.9.9)" in reply[4]["message"]
+        assert "install the same rlmesh version on both sides" in reply[4]["message"]
+
+
+@pytest.mark.parametrize("op", [RESET, STEP, RENDER])
+def test_acting_without_a_session_is_an_error(op: int, peer: RawPeer) -> None:
+    for session in (b"", SESSION, b"x" * 100_00):
+        reply = peer.ask(op, 1, session, None)
+        assert (reply[3], reply[4]["kind"]) == (ERROR, "SessionLost")
+        assert "does not know this session" in reply[4]["message"]
+
+
+def replaced(body: Any) -> Iterator[Any]:
+    """Yield copies of a body with wrong values in place of each of its parts, or of itself."""
+    yield from (wrong for wrong in WRONG if wrong != body)
+    if isinstance(body, list):
+        for i, part in enumerate(body):
+            for new in replaced(part):
+                yield [*body[:i], new, *body[i + 1 :]]
+        yield body[:-1]
+        yield [*body, None]
+
+
+def in_session(peer: RawPeer, requests: Callable[[], Iterator[Any]]) -> List[Any]:
+    """Send requests (op, body, payload) within a session; return the replies."""
+    peer.open(SESSION)
+    replies = [peer.ask(RESET, 1, SESSION, [0, None])]
+    for number, (op, body, payload) in enumerate(requests(), start=2):
+        replies.append(peer.ask(op, number, SESSION, body, payload))
+        assert replies[-1][:2] == [op, number]
+    assert peer.ask(CLOSE, len(replies) + 1, SESSION, None)[3] == OK
+    return replies
+
+
+def test_every_part_of_an_action_may_be_wrong(peer: RawPeer) -> None:
+    def requests() -> Iterator[Any]:
+        yield STEP, ACTION, IMAGE
+        for body in replaced(ACTION):
+            yield STEP, body, IMAGE
+        for payload in (None, b"", IMAGE[:-1]):
+            yield STEP, ACTION, payload
+        yield STEP, ACTION, IMAGE + b"more"
+
+    replies = in_session(peer, requests)
+    good = [reply for reply in replies if reply[3] == OK]
+    assert [reply[1] for reply in good[:2]] == [1, 2]
+    for reply in replies:
+        if reply[3] == ERROR:
+            assert reply[4]["kind"] == "ProtocolError", reply
+    # Any number, any text of the right type decodes, and nobody reads the place of the image.
+    assert 10 < len(good) < 30
+
+
+@pytest.mark.parametrize(
+    "body", [None, 5, "ab", b"", [], [1], [1, 2, 3], ["seed", None], [1.5, None], [0, 5], [0, [1]]]
+)
+def test_every_part_of_a_reset_may_be_wrong(body: Any, peer: RawPeer) -> None:
+    replies = in_session(peer, lambda: iter([(RESET, body, None), (RESET, [1, None], None)]))
+    assert [reply[3] for reply in replies] == [OK, ERROR, OK]
+    assert replies[1][4]["kind"] == "ProtocolError"
+
+
+def test_request_numbers_that_are_out_of_order_are_errors_or_dropped(peer: RawPeer) -> None:
+    peer.open(SESSION)
+    first = peer.ask(RESET, 1, SESSION, [0, None])
+    assert peer.ask(RESET, 1, SESSION, [0, None]) == first
+    for number in (3, 2**64 - 1):
+        gap = peer.ask(STEP, number, SESSION, ACTION, IMAGE)
+        assert (gap[1], gap[3], gap[4]["kind"]) == (number, ERROR, "ProtocolError")
+        assert "before request 2" in gap[4]["message"]
+    for number in (0, -1):
+        peer.send_request(STEP, number, SESSION, ACTION, IMAGE)
+    assert peer.ask(STEP, 2, SESSION, ACTION, IMAGE)[:4] == [STEP, 2, first[2], OK]
+    # The old numbers were dropped without a reply: this one is the next that comes.
+    assert peer.ask(CLOSE, 3, SESSION, None)[:2] == [CLOSE, 3]
+
+
+def noise(rng: random.Random) -> List[bytes]:
+    """Return the frames of some message that has little to do with any of ours."""
+
+    def value(depth: int = 0) -> Any:
+        leaves = [None, True, rng.randint(-(2**63), 2**64 - 1), rng.random(), "text", b"x", SESSION]
+        if depth > 3 or rng.random() < 0.6:
+            return rng.choice([*leaves, rng.randrange(20), rng.randbytes(rng.randrange(30))])
+        parts = [value(depth + 1) for _ in range(rng.randrange(6))]
+        return parts if rng.random() < 0.7 else dict(enumerate(parts))
+
+    ops = [HELLO, PING, OPEN, PROBE, RESET, STEP, RENDER, CLOSE, 4, 200]
+    request = [rng.choice(ops), rng.randrange(4), rng.choice([b"", SESSION]), 0, value()]
+    mutated = bytearray(msgpack.packb(request))
+    mutated[rng.randrange(len(mutated))] = rng.randrange(256)
+    control = rng.choice(
+        [rng.randbytes(rng.randrange(200)), msgpack.packb(value()), bytes(mutated)]
+        + [msgpack.packb(request)] * 2
+    )
+    return [control, *[rng.randbytes(rng.randrange(100)) for _ in range(rng.choice([0, 0, 1, 2]))]]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_two_thousand_messages_of_noise(seed: int, peer: RawPeer, server: ServerProcess) -> None:
+    rng = random.Random(seed)
+    with RawPeer(server.address) as holder:
+        holder.open(SESSION)
+        for _ in range(1000):
+            peer.send(*noise(rng))
+        peer.send_request(PING, 999_999, b"", None)
+        while peer.receive()[1] != 999_999:
+            pass
+        assert holder.ask(CLOSE, 2**63, SESSION, None)[3] == OK
+
+
+def test_noise_within_a_session(peer: RawPeer) -> None:
+    rng = random.Random(2)
+
+    def requests() -> Iterator[Any]:
+        for _ in range(500):
+            op = rng.choice([RESET, STEP, STEP, RENDER, 20, 30])
+            body = rng.choice([ACTION, [0, None], None, 5, [], [None, {"a": 1}]])
+            mutated = bytearray(msgpack.packb(body))
+            mutated[rng.randrange(len(mutated))] = rng.randrange(256)
+            with contextlib.suppress(ValueError, msgpack.exceptions.UnpackException):
+                body = msgpack.unpackb(bytes(mutated), strict_map_key=False)
+            yield op, body, rng.choice([None, IMAGE, rng.randbytes(50)])
+
+    replies = in_session(peer, requests)
+    assert {reply[3] for reply in replies} == {OK, ERROR}
