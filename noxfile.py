@@ -60,7 +60,7 @@ PEER = "rlmesh==0.1.0"  # the public package of that name; nothing but `peer` ma
 
 WHEELS = ROOT / ".nox" / "dist"
 TESTING = ["pytest>=8", "pytest-timeout", "hypothesis>=6.113"]
-ENVS = ["gymnasium[classic-control,mujoco]", "ale-py", "stable-baselines3"]
+ENVS = ["gymnasium[classic-control,mujoco]", "ale-py", "gym==0.26.2", "stable-baselines3"]
 DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
 
 nox.needs_version = f">={NOX}"
