@@ -1,7 +1,8 @@
 """The server process of the tests: `python serve.py MODULE:CALLABLE ADDRESS OPTIONS`.
 
-OPTIONS is a JSON object: the callable's `kwargs`, the `serve` options, and which `method` of the
-server runs it. The first line on stdout is the address; envs may print more.
+OPTIONS is a JSON object: the callable's `kwargs`, the `serve` options, and the `method`: `serve`,
+`start` (in a `with` block around `wait`), or `forget`, after which the program just ends. The first
+line on stdout is the address; envs may print more.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ def main(name: str, address: str, text: str) -> None:
 def run(server: Any, method: str) -> None:
     if method == "serve":
         server.serve()
-    else:
+    elif method == "start":
         with server:
             server.wait()
+    elif method == "forget":
+        server.start()
 
 
 if __name__ == "__main__":

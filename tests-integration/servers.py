@@ -94,7 +94,7 @@ class ServerProcess(PythonProcess):
         kwargs: For the callable.
         options: For `ServeOptions`.
         token: The server's `RLMESH_TOKEN`.
-        method: `"serve"`, or `"start"` for a `with` block around `wait`.
+        method: How it is served; see serve.py.
     """
 
     def __init__(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import Any, Iterator
+from types import SimpleNamespace
+from typing import Any, ClassVar, Iterator
 
 import gymnasium
 import numpy as np
@@ -223,6 +224,30 @@ def test_arrays_in_info_arrive_bit_for_bit(shape: Any, dtype: str) -> None:
         assert arrived.shape == array.shape
         assert arrived.tobytes() == native.tobytes()
         assert arrived.flags.writeable
+
+
+@pytest.mark.parametrize("size", [3, 100])
+def test_a_contract_holds_plain_data_whatever_the_env_says_of_itself(size: int) -> None:
+    odd: Any = Faulty()
+    odd.metadata: ClassVar[Any] = {
+        "matrix": np.eye(size),
+        "fps": np.int64(30),
+        "odd": object(),
+        1: (2,),
+    }
+    odd.spec = SimpleNamespace(id="Odd-v0", max_episode_steps=np.int64(7))
+    odd.render_mode = np.str_("ansi")
+    with rlmesh.EnvServer(odd) as server, rlmesh.RemoteEnv(server.address) as env:
+        env.reset()
+        assert env.contract.env_id == "Odd-v0"
+        assert env.contract.max_episode_steps == 7
+        assert env.render_mode == "ansi"
+        assert env.metadata == {
+            "matrix": np.eye(size).tolist(),
+            "fps": 30,
+            "odd": env.metadata["odd"],
+            1: [2],
+        }
 
 
 class Spaceless:

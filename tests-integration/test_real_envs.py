@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Callable, Dict
 
 import envs
@@ -91,3 +92,21 @@ def test_rendered_frames_are_those_of_a_local_run(env_id: str, serve: Servers) -
             remote.step(action)
             np.testing.assert_array_equal(remote.render(), local.render(), strict=True)
     local.close()
+
+
+@pytest.mark.parametrize("name", ["a b.sock", "ä漢$%20.sock"])
+def test_a_unix_path_may_hold_any_characters(name: str, serve: Servers, tmp_path: Path) -> None:
+    server = serve("envs:Countdown", f"unix://{tmp_path}/{name}")
+    assert server.address == f"unix://{tmp_path}/{name}"
+    assert rlmesh.Model(lambda observation: 0).run(server).total_steps == 4
+
+
+@pytest.mark.parametrize("kind", [rlmesh.RemoteEnv, rlmesh.numpy.RemoteEnv])
+def test_a_remote_env_may_be_served_on(kind: Any, serve: Servers) -> None:
+    local, origin = envs.Everything(), serve("envs:Everything")
+    actions = sample_actions(local.action_space, 5, 15)
+    expected = run_episode(local, 5, actions)
+    with kind(origin.address) as between, rlmesh.EnvServer(between) as server:
+        remote = rlmesh.numpy.RemoteEnv(server.address)
+        assert_same_episode(run_episode(remote, 5, actions), expected)
+        remote.close()

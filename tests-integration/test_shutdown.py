@@ -263,6 +263,17 @@ def test_a_signal_ends_the_process_and_leaves_nothing(
         env.close()
 
 
+@SCHEMES
+def test_a_program_that_just_ends_leaves_nothing(
+    scheme: str, serve: Servers, new_address: Callable[[str], str], tmp_path: Path
+) -> None:
+    server = serve("envs:Countdown", new_address(scheme), method="forget")
+    assert server.wait() == 0, server.stderr
+    assert server.is_gone()
+    assert server.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 def step_until_it_fails(address: str, started: threading.Event) -> None:
     with rlmesh.RemoteEnv(address, connect_timeout=0.1) as env, contextlib.suppress(
         ConnectionFailed

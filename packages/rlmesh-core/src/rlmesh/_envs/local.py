@@ -56,13 +56,15 @@ class LocalEnv:
     def contract(self) -> EnvContract:
         """Return what this env promises."""
         spec = getattr(self.env, "spec", None)
+        mode = getattr(self.env, "render_mode", None)
+        steps = getattr(spec, "max_episode_steps", None)
         return EnvContract(
             env_id=str(getattr(spec, "id", None) or type(_unwrapped(self.env)).__name__),
             observation_space=self.observation_space,
             action_space=self.action_space,
             metadata=plain_mapping(getattr(self.env, "metadata", None) or {}),
-            render_mode=getattr(self.env, "render_mode", None),
-            max_episode_steps=getattr(spec, "max_episode_steps", None),
+            render_mode=None if mode is None else str(mode),
+            max_episode_steps=None if steps is None else int(steps),
         )
 
     def reset(

@@ -58,9 +58,13 @@ class LocalClient:
         self, op: int, body: Any, payload: Sequence[memoryview]
     ) -> Tuple[Any, Sequence[memoryview]]:
         """Execute one request on the env; copy its arrays, as the wire would."""
-        reply, parts = self._service.call(op, body, payload)
-        return reply, [memoryview(bytearray(part)) for part in parts]
+        reply, parts = self._service.call(op, body, _copied(payload))
+        return reply, _copied(parts)
 
     def close(self) -> None:
         """Close the env."""
         self._env.close()
+
+
+def _copied(parts: Sequence[memoryview]) -> Sequence[memoryview]:
+    return [memoryview(bytearray(part)) for part in parts]

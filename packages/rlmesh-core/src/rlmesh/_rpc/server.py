@@ -124,10 +124,9 @@ class RpcServer:
             return
         try:
             body = self._answer(peer, request)
+            control = pack(Reply(request.op, request.id, self._boot, OK, body))
         except Exception as exc:
             control = self._pack_error(request.op, request.id, exc)
-        else:
-            control = pack(Reply(request.op, request.id, self._boot, OK, body))
         self._listener.send(peer, control)
         if not self._running:
             self._check_holder()

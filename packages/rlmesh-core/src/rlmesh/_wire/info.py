@@ -53,7 +53,9 @@ def decode_info(
                 content = reader.at(*content)
             elif code != _INLINE_TENSOR:
                 raise ValueError(f"extension type {code}")
-            return from_tensor(Tensor(bytearray(content) if code == 1 else content, dtype, shape))
+            if code == _INLINE_TENSOR:
+                content = bytearray(memoryview(content))
+            return from_tensor(Tensor(content, dtype, shape))
         except (TypeError, ValueError) as exc:
             raise ProtocolError(f"info: an array does not parse: {exc}") from exc
 
@@ -64,10 +66,10 @@ def decode_info(
 
 
 def plain_mapping(mapping: Any) -> Dict[Any, Any]:
-    """Return a mapping as it would arrive on the other side, with tensors for arrays."""
+    """Return a mapping as it would arrive on the other side, with nested lists for arrays."""
     parts: Parts = []
     data = encode_info(mapping, parts)
-    return decode_info(data, PartReader(parts), lambda tensor: tensor)
+    return decode_info(data, PartReader(parts), lambda tensor: tensor.tolist())
 
 
 def _plain(value: Any, parts: Parts, around: List[int]) -> Any:
