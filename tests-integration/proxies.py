@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import List, Optional, Type
 
@@ -12,9 +14,15 @@ from servers import PATIENCE
 
 
 class Proxy:
-    """Passes bytes between its own address and another, until it is told to cut them off."""
+    """Passes bytes between its own address and another, until it is told to cut them off.
 
-    def __init__(self, target: str) -> None:
+    Args:
+        target: The other address.
+        rate: Bytes per second at which they come back from there.
+    """
+
+    def __init__(self, target: str, rate: float = math.inf) -> None:
+        self._rate = rate
         host, _, port = target.replace("tcp://", "").partition(":")
         self._target = host, int(port)
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -43,17 +51,18 @@ class Proxy:
             self.connections += 1
             with self._lock:
                 self._sockets += [inner, outer]
-            for pair in ((inner, outer), (outer, inner)):
-                thread = threading.Thread(target=self._pass, args=pair, daemon=True)
+            for way in ((inner, outer, math.inf), (outer, inner, self._rate)):
+                thread = threading.Thread(target=self._pass, args=way, daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
-    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+    def _pass(self, source: socket.socket, target: socket.socket, rate: float) -> None:
         with contextlib.suppress(OSError):
             while True:
                 data = source.recv(65536)
                 if not data:
                     break
+                time.sleep(len(data) / rate)
                 target.sendall(data)
         for end in (source, target):
             with contextlib.suppress(OSError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from types import SimpleNamespace
-from typing import Any, ClassVar, Iterator
+from typing import Any, Iterator
 
 import gymnasium
 import numpy as np
@@ -229,7 +229,7 @@ def test_arrays_in_info_arrive_bit_for_bit(shape: Any, dtype: str) -> None:
 @pytest.mark.parametrize("size", [3, 100])
 def test_a_contract_holds_plain_data_whatever_the_env_says_of_itself(size: int) -> None:
     odd: Any = Faulty()
-    odd.metadata: ClassVar[Any] = {
+    odd.metadata = {
         "matrix": np.eye(size),
         "fps": np.int64(30),
         "odd": object(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import signal
 import threading
@@ -18,6 +19,7 @@ from servers import PATIENCE, Servers
 
 import rlmesh
 import rlmesh.numpy
+from rlmesh._rpc import client as rpc_client
 from rlmesh.errors import Busy, ConnectionFailed, RequestTimeout, SessionLost
 
 SCHEMES = pytest.mark.parametrize("scheme", ["tcp", "unix"])
@@ -69,11 +71,11 @@ def test_the_env_of_a_killed_client_is_kept_within_its_grace(serve: Servers) -> 
 
 def test_a_client_that_lives_is_not_taken_over(serve: Servers) -> None:
     server = serve("envs:Countdown")
-    client = serve.client(server.address, "hold")
+    holder = serve.client(server.address, "hold")
     for takeover in (False, True):
         with pytest.raises(Busy, match="held by another client"):
             rlmesh.RemoteEnv(server.address, takeover=takeover)
-    client.kill()
+    holder.kill()
 
 
 @SCHEMES
@@ -87,27 +89,27 @@ def test_a_client_that_just_ends_frees_its_env_at_once(
 
 def test_a_frozen_client_can_be_taken_over_and_learns_of_it(serve: Servers) -> None:
     server = serve("envs:Countdown", kwargs={"length": 10**9})
-    client = serve.client(server.address, "step")
-    client.signal(signal.SIGSTOP)
+    holder = serve.client(server.address, "step")
+    holder.signal(signal.SIGSTOP)
     with until_free(server.address, takeover=True) as env:
         env.reset()
         assert env.step(0)[1] == 1.0
-        client.signal(signal.SIGCONT)
-        assert "does not know this session" in client.read_line()
+        holder.signal(signal.SIGCONT)
+        assert "does not know this session" in holder.read_line()
         assert env.step(0)[1] == 2.0
 
 
 def test_ctrl_c_in_a_step_leaves_the_client_usable(serve: Servers, tmp_path: Path) -> None:
     until = tmp_path / "until"
     server = serve("envs:Slow", kwargs={"until": str(until)})
-    client = serve.client(server.address, "retry")
+    holder = serve.client(server.address, "retry")
     assert [server.read_line(), server.read_line()] == ["reset", "step"]
-    client.signal(signal.SIGINT)
-    assert client.read_line() == "interrupted"
+    holder.signal(signal.SIGINT)
+    assert holder.read_line() == "interrupted"
     until.touch()
-    assert client.read_line() == "{'steps': 1}"
-    assert client.read_line() == "{'steps': 2}"
-    assert client.wait() == 0
+    assert holder.read_line() == "{'steps': 1}"
+    assert holder.read_line() == "{'steps': 2}"
+    assert holder.wait() == 0
 
 
 @SCHEMES
@@ -242,3 +244,18 @@ def test_frames_stay_whole_over_cut_cables(serve: Servers) -> None:
             assert (observation["step"] == number).all()
             assert (observation["action"] == number).all()
         assert proxy.connections > 20
+
+
+def test_a_reply_that_takes_longer_than_a_resend_arrives(
+    monkeypatch: pytest.MonkeyPatch, serve: Servers
+) -> None:
+    monkeypatch.setattr(rpc_client, "RESEND_INTERVAL", 0.1)
+    shape = (400, 500, 3)
+    server = serve("envs:Reused", kwargs={"shape": shape})
+    rate = 10.0 * 4 * math.prod(shape)  # ten arrays in a second; a reply holds three
+    with Proxy(server.address, rate) as proxy, rlmesh.numpy.RemoteEnv(proxy.address) as env:
+        env.reset()
+        for number in (1, 2):
+            observation = env.step(np.full(shape, number, np.uint32))[0]
+            assert (observation["step"] == number).all()
+        assert proxy.connections > 3

@@ -36,7 +36,10 @@ from rlmesh.errors import (
 from .limits import check_size
 
 RESEND_INTERVAL = 5.0
-"""Seconds without an answer after which a request is sent again over a new connection."""
+"""Seconds without an answer after which a request is sent again over a new connection.
+
+Each time twice as many: a large reply, which a new connection cuts off, may take long to arrive.
+"""
 
 _GLANCE = 0.25
 """Seconds between two looks at a connection, or at a busy server, that is expected to change."""
@@ -185,7 +188,7 @@ class RpcClient:
         connection.send(control, payload)
         started = sent = time.monotonic()
         lost: Optional[float] = None if connection.connected else started
-        wait = 0.0 if lost is None else _GLANCE
+        wait, patience = 0.0 if lost is None else _GLANCE, RESEND_INTERVAL
         while True:
             try:
                 reply = self._receive(op, number, wait)
@@ -203,11 +206,11 @@ class RpcClient:
                 lost is not None and now - lost >= self._connect_timeout
             ):
                 raise self._no_answer(op, timeout, lost)
-            if now - sent >= RESEND_INTERVAL:
-                sent = now
+            if now - sent >= patience:
+                sent, patience = now, 2 * patience
                 connection.reconnect()
                 connection.send(control, payload)
-            wait = min(started + timeout - now, RESEND_INTERVAL if lost is None else _GLANCE)
+            wait = min(started + timeout - now, patience if lost is None else _GLANCE)
 
     def _receive(self, op: int, number: int, timeout: float) -> Optional[_Reply]:
         """Return the reply to one request, dropping whatever else arrives before it."""
