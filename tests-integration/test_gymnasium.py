@@ -63,10 +63,6 @@ EXPECTED_WARNINGS = (
     "Not able to test alternative render modes due to the environment not having a spec",
     "A Box observation space maximum value is infinity",
     "A Box observation space minimum value is -infinity",
-    "A Box observation space has an unconventional shape",
-    "For Box action spaces, we recommend using a symmetric and normalized space",
-    "No render fps was declared in the environment",
-    "Human rendering environment",
 )
 
 
