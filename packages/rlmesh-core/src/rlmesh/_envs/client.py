@@ -140,15 +140,24 @@ class EnvView:
         client: The session, with the env's contract.
         backend: Whose arrays observations and info hold.
         graph_type: What observations of a Graph space become.
+        device: Where the arrays of observations live; see `Backend.as_device`.
     """
 
-    def __init__(self, client: Session, backend: Backend, graph_type: Any = GraphInstance) -> None:
+    def __init__(
+        self,
+        client: Session,
+        backend: Backend,
+        graph_type: Any = GraphInstance,
+        device: Optional[Any] = None,
+    ) -> None:
         self.contract = client.contract
         self.env_seconds = 0.0
         self._client = client
         self._from_tensor = backend.from_tensor
         contract = client.contract
-        self._observations = Codec(contract.observation_space, backend, "observation", graph_type)
+        self._observations = Codec(
+            contract.observation_space, backend, "observation", graph_type, device
+        )
         self._actions = Codec(contract.action_space, backend, "action")
 
     def reset(

@@ -30,8 +30,11 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
         step_timeout: Seconds that one `step` may take.
         reset_timeout: Seconds that one `reset` or `render` may take.
         takeover: End the session of a holder that cannot be reached, instead of waiting for it.
+        device: Where observations arrive, in frameworks that know devices: `"cuda:0"`, say. None is
+            the framework's default. Actions may come from any device.
 
     Raises:
+        InvalidValue: The framework knows no such device.
         AddressError: The address does not parse.
         ConnectionFailed: No server answered within `connect_timeout`.
         Busy: Another client holds the env.
@@ -50,7 +53,9 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
         step_timeout: float = 60.0,
         reset_timeout: float = 300.0,
         takeover: bool = False,
+        device: Optional[object] = None,
     ) -> None:
+        self._device = self._backend.as_device(device)
         self._client = EnvClient(
             address,
             Token(token),
@@ -59,7 +64,12 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
             reset_timeout=reset_timeout,
             takeover=takeover,
         )
-        self._view = self.view(self._backend)
+        self._view = self.view(self._backend, device=self._device)
+
+    @property
+    def device(self) -> Optional[Any]:
+        """Where observations arrive, in the framework's own terms; None for main memory."""
+        return self._device
 
     @property
     def address(self) -> str:

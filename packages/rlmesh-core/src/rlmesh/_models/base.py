@@ -41,6 +41,8 @@ class ModelBase(Generic[ObsT, ActT]):
         artifacts: Accepted, and unused by a source that is already built.
         load_kwargs: Accepted, and unused by a source that is already built.
         trust_entrypoints: Whether a spec may name functions to import.
+        device: Where observations arrive before predict, in frameworks that know devices:
+            `"cuda:0"`, say. None is the framework's default. Actions may come from any device.
 
     `on_reset` and `on_episode_end` are called with the episode's id, a `str`, where they accept a
     positional argument.
@@ -68,13 +70,20 @@ class ModelBase(Generic[ObsT, ActT]):
         artifacts: Sequence[object] = (),
         load_kwargs: Optional[Mapping[str, object]] = None,
         trust_entrypoints: bool = False,
+        device: Optional[object] = None,
     ) -> None:
+        self._device = self._backend.as_device(device)
         if spec is not None:
             raise RLMeshError(
                 "spec: this version has no adapters yet, so a model takes the env's own"
                 f" observations and gives its actions; expected None, got {type(spec).__name__}"
             )
         self._policy = ModelPolicy(source, on_reset, on_episode_end, on_close)
+
+    @property
+    def device(self) -> Optional[Any]:
+        """Where observations arrive, in the framework's own terms; None for main memory."""
+        return self._device
 
     @property
     def spec(self) -> Optional[object]:
@@ -121,7 +130,7 @@ class ModelBase(Generic[ObsT, ActT]):
                 f"instruction: this model has no text input, so it cannot take {instruction!r}"
             )
         try:
-            env, opened = open_env(env_or_address, self._backend, token)
+            env, opened = open_env(env_or_address, self._backend, token, self._device)
             try:
                 return run_episodes(
                     env, self._policy, episodes, max_steps=max_steps, on_result=on_result

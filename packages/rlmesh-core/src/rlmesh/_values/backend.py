@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Protocol, Tuple
+from typing import Any, Callable, Optional, Protocol, Sequence, Tuple
+
+from rlmesh.errors import InvalidValue
 
 from .tensor import Tensor
 
@@ -10,8 +12,9 @@ from .tensor import Tensor
 class Backend(Protocol):
     """Converts between `Tensor` and one framework's arrays.
 
-    A framework package derives its backend from this class, and defines the first four members;
-    the other two have slower defaults.
+    A framework package derives its backend from this class, and defines the members up to
+    `unstack`. `as_device` suits frameworks that know main memory only; `importer` and `exporter`
+    are the hot path, and have slower defaults.
     """
 
     name: str
@@ -26,7 +29,8 @@ class Backend(Protocol):
 
         Args:
             tensor: Any dtype and shape, `()` included.
-            device: Where the array should live; None is the framework's default.
+            device: Where the array should live, as `as_device` returned it; None is the
+                framework's default.
         """
         ...
 
@@ -41,9 +45,48 @@ class Backend(Protocol):
         """
         ...
 
-    def importer(self, dtype: str, shape: Tuple[int, ...]) -> Callable[[Any], Any]:
-        """Return a function from a buffer of exactly so many bytes to an array over it."""
-        return lambda data: self.from_tensor(Tensor.trusted(memoryview(data), dtype, shape))
+    def stack(self, values: Sequence[Any], device: Optional[Any] = None) -> Any:
+        """Return values along a new first axis.
+
+        Args:
+            values: One or more arrays of one dtype and shape on `device`, or Python numbers, whose
+                dtype the framework chooses.
+            device: As for `from_tensor`.
+        """
+        ...
+
+    def unstack(self, array: Any) -> Sequence[Any]:
+        """Return the parts of an array along its first axis: views where the framework has them.
+
+        Args:
+            array: An array of at least one axis.
+        """
+        ...
+
+    def as_device(self, requested: Optional[Any]) -> Optional[Any]:
+        """Return the device that a user asked for, in the form that `from_tensor` takes.
+
+        Args:
+            requested: What the user gave, e.g. `"cuda:0"`; None for the framework's default.
+
+        Raises:
+            InvalidValue: The framework knows no such device.
+        """
+        if requested in (None, "cpu"):
+            return None
+        raise InvalidValue(
+            f"device: {self.name} values live in main memory; expected None or 'cpu',"
+            f" got {requested!r}"
+        )
+
+    def importer(
+        self, dtype: str, shape: Tuple[int, ...], device: Optional[Any] = None
+    ) -> Callable[[Any], Any]:
+        """Return a function from a buffer of exactly so many bytes to an array over it.
+
+        The buffer is writable, belongs to the array, and nobody else will change it.
+        """
+        return lambda data: self.from_tensor(Tensor.trusted(memoryview(data), dtype, shape), device)
 
     def exporter(self, dtype: str, shape: Tuple[int, ...]) -> Callable[[Any], Optional[memoryview]]:
         """Return a function from a value to its memory, C-contiguous.

@@ -7,7 +7,7 @@ Core never imports NumPy by itself: an env server builds this for an env that us
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from rlmesh.errors import InvalidValue
 
@@ -71,7 +71,18 @@ class NumpyBridge(Backend):
             return array.astype(native), self._names[native]
         raise InvalidValue(f"dtype: expected one of {', '.join(DTYPES)}, got {array.dtype}")
 
-    def importer(self, dtype: str, shape: Tuple[int, ...]) -> Callable[[Any], Any]:
+    def stack(self, values: Sequence[Any], device: Optional[Any] = None) -> Any:
+        """Return arrays or numbers along a new first axis; a copy."""
+        return self._np.stack(values)
+
+    def unstack(self, array: Any) -> List[Any]:
+        """Return the arrays along the first axis, which share the array's memory."""
+        # An index with an ellipsis gives arrays even where a row has no axes.
+        return [array[i, ...] for i in range(array.shape[0])]
+
+    def importer(
+        self, dtype: str, shape: Tuple[int, ...], device: Optional[Any] = None
+    ) -> Callable[[Any], Any]:
         """Return `ndarray` itself, with shape and dtype already given."""
         make: Callable[..., Any] = self._ndarray
         return partial(make, shape, self._dtype(dtype))

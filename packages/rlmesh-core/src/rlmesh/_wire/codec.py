@@ -12,7 +12,7 @@ A value's body, in the control frame, is by space:
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from rlmesh.backends import Backend
 from rlmesh.errors import ProtocolError, RLMeshError
@@ -31,6 +31,7 @@ class Codec:
         backend: Whose arrays come out of `decode`; `encode` takes those and native values.
         name: What errors call the value, e.g. `"observation"`.
         graph_type: What a Graph decodes to; called with nodes, edges and edge links.
+        device: Where decoded arrays live; see `Backend.as_device`.
 
     Attributes:
         encode: Takes a value and a list for its large arrays, and returns the body. It raises
@@ -48,9 +49,10 @@ class Codec:
         backend: Backend,
         name: str,
         graph_type: Callable[[Any, Any, Any], Any] = GraphInstance,
+        device: Optional[Any] = None,
     ) -> None:
         self.encode = compile_encoder(space, backend, name)
-        self.decode = _guarded(compile_decoder(space, backend, graph_type), name)
+        self.decode = _guarded(compile_decoder(space, backend, graph_type, device), name)
 
 
 def _guarded(decode: Decoder, name: str) -> Decoder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from rlmesh.backends import Backend
 from rlmesh.spaces import (
@@ -31,7 +31,10 @@ Decoder = Callable[[Any, PartReader], Any]
 
 
 def compile_decoder(
-    space: Space[Any], backend: Backend, graph_type: Callable[[Any, Any, Any], Any]
+    space: Space[Any],
+    backend: Backend,
+    graph_type: Callable[[Any, Any, Any], Any],
+    device: Optional[Any] = None,
 ) -> Decoder:
     """Return the decoder of a space's values.
 
@@ -42,13 +45,14 @@ def compile_decoder(
         space: The space.
         backend: The framework whose arrays come out.
         graph_type: What a Graph becomes; called with nodes, edges and edge links.
+        device: Where the arrays live; see `Backend.as_device`.
     """
 
     def compiled(part: Space[Any]) -> Decoder:
-        return compile_decoder(part, backend, graph_type)
+        return compile_decoder(part, backend, graph_type, device)
 
     if isinstance(space, ARRAY_SPACES):
-        return _array_decoder(space, backend)
+        return _array_decoder(space, backend, device)
     if isinstance(space, Discrete):
         return _decode_int
     if isinstance(space, Text):
@@ -65,9 +69,9 @@ def compile_decoder(
     return _sequence_decoder(space, compiled)
 
 
-def _array_decoder(space: Any, backend: Backend) -> Decoder:
+def _array_decoder(space: Any, backend: Backend, device: Optional[Any]) -> Decoder:
     dtype, shape, nbytes = str(space.dtype), tuple(space.shape), nbytes_of(space)
-    array_of = backend.importer(dtype, shape)
+    array_of = backend.importer(dtype, shape, device)
 
     def decode_inline(body: Any, reader: PartReader) -> Any:
         if type(body) is not bytes or len(body) != nbytes:
