@@ -47,6 +47,7 @@ FOR_BACKENDS = (
     "rlmesh.specs",
     "rlmesh.types",
     "rlmesh._envs.remote.RemoteEnvBase",
+    "rlmesh._models.remote.RemoteModelBase",
     "rlmesh._models.base.ModelBase",
 )
 

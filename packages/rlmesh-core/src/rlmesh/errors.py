@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Dict, Mapping, Optional, Tuple
+
 __all__ = [
     "AddressError",
     "AddressInUse",
@@ -11,6 +13,7 @@ __all__ = [
     "EnvError",
     "InvalidValue",
     "LimitExceeded",
+    "ModelError",
     "NotReset",
     "ProtocolError",
     "RLMeshError",
@@ -80,7 +83,7 @@ class UnsupportedSpace(RLMeshError, TypeError):
 
 
 class NotReset(RLMeshError, RuntimeError):
-    """`step` or `render` was called before the session's first `reset`."""
+    """Something that needs a running episode was called before `reset`, or after its end."""
 
 
 class BackendNotInstalled(RLMeshError, ImportError):
@@ -126,3 +129,48 @@ class RemoteError(RLMeshError):
 
 class EnvError(RemoteError):
     """The environment itself raised, in `reset`, `step`, `render` or `close`."""
+
+
+class ModelError(RemoteError):
+    """A served model itself raised, in `predict` or in a lifecycle callback.
+
+    Attributes:
+        inputs: What predict was given: the dtype and shape of each array, by its path, such as
+            `{"observation['image']": ("uint8", (224, 224, 3))}`. Other values have their type's
+            name and no shape. Empty where it was not predict that raised.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remote_type: str = "",
+        remote_message: str = "",
+        remote_traceback: str = "",
+        inputs: Optional[Mapping[str, Tuple[str, Tuple[int, ...]]]] = None,
+    ) -> None:
+        """Build the error.
+
+        Args:
+            message: The sentence shown first.
+            remote_type: See `RemoteError`.
+            remote_message: See `RemoteError`.
+            remote_traceback: See `RemoteError`.
+            inputs: See the class.
+        """
+        super().__init__(
+            message,
+            remote_type=remote_type,
+            remote_message=remote_message,
+            remote_traceback=remote_traceback,
+        )
+        self.inputs: Dict[str, Tuple[str, Tuple[int, ...]]] = dict(inputs or {})
+
+    def __str__(self) -> str:
+        if not self.inputs:
+            return super().__str__()
+        given = "".join(
+            f"\n  {path}: {kind} {shape or ''}".rstrip()
+            for path, (kind, shape) in self.inputs.items()
+        )
+        return f"{super().__str__()}\n\nWhat predict was given:{given}"

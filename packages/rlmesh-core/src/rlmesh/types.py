@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol, Tuple, Union
 
 from rlmesh._values.tensor import Tensor
 
-__all__ = ["EnvLike", "LifecycleCallback", "PredictFn", "Value"]
+__all__ = ["ArtifactInput", "EnvLike", "LifecycleCallback", "PredictFn", "Value"]
 
 Value = Union[
     None, bool, int, float, str, bytes, Tensor, List[Any], Tuple[Any, ...], Dict[str, Any]
 ]
 """A native value: what a model without a framework sees and returns."""
+
+ArtifactInput = Union[str, "os.PathLike[str]"]
+"""The path of a file or folder that a model needs."""
 
 PredictFn = Callable[[Any], Any]
 """Takes one observation, returns one action."""

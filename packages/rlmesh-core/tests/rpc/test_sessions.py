@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import Any, Callable, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Deque, Iterator, List, Tuple
 
 import pytest
 from carriers import MemoryConnection, MemoryListener, Network
@@ -11,6 +11,8 @@ from rlmesh._rpc import client as client_module
 from rlmesh._rpc.client import RpcClient
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.server import RpcServer
+from rlmesh._rpc.service import Call, Failure, Outcome, Result
+from rlmesh._rpc.session import Session
 from rlmesh._wire.messages import (
     CLOSE,
     ERROR,
@@ -40,6 +42,7 @@ class Counter:
     """A service whose every step is counted, and may be held back."""
 
     role = "env"
+    capacity = 1
 
     def __init__(self) -> None:
         self.steps: List[Any] = []
@@ -51,16 +54,29 @@ class Counter:
     def describe(self) -> Any:
         return {"counts": True}
 
-    def call(self, op: int, body: Any, payload: Sequence[memoryview]) -> Tuple[Any, Any]:
-        if op == RESET:
+    def delay(self, waiting: Deque[Call]) -> float:
+        return 0.0
+
+    def execute(self, waiting: Deque[Call]) -> List[Tuple[Call, Outcome]]:
+        call = waiting.popleft()
+        try:
+            return [(call, self.call(call))]
+        except KeyError as exc:
+            return [(call, Failure(exc))]
+
+    def call(self, call: Call) -> Result:
+        if call.op == RESET:
             raise KeyError("no reset here")
-        self.steps.append(body)
+        self.steps.append(call.body)
         self.entered.set()
         assert self.go_on.wait(SOON)
-        return len(self.steps), payload
+        return len(self.steps), list(call.payload)
 
-    def release(self) -> None:
+    def release(self, session: Session) -> None:
         self.released.release()
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class World:

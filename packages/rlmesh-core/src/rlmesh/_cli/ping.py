@@ -9,8 +9,8 @@ from time import perf_counter
 import typer
 
 from rlmesh._contract.peer import PROTOCOL_VERSION
-from rlmesh._envs.client import connect
 from rlmesh._rpc.client import RpcClient
+from rlmesh._rpc.dial import dial
 from rlmesh._transport.security import Token
 
 _PINGS = 5
@@ -26,7 +26,7 @@ def ping_server(address: str, timeout: float) -> None:
     Raises:
         RLMeshError: It cannot be reached, or is none of ours.
     """
-    client = connect(address, Token(), timeout)
+    client = dial(address, Token(), timeout)
     try:
         peer = client.hello()
         status = client.ping()

@@ -9,28 +9,17 @@ import weakref
 from typing import Any, Mapping, Optional, Protocol, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
-from rlmesh._contract.peer import Limits
 from rlmesh._rpc.client import RpcClient
-from rlmesh._transport.client import ZmqConnection
+from rlmesh._rpc.dial import dial
 from rlmesh._transport.security import Token
-from rlmesh._wire.codec import Codec
+from rlmesh._values.native import NativeBackend
+from rlmesh._wire.codec import Codec, ForwardingCodec, ValueCodec
 from rlmesh._wire.info import decode_info, encode_info
 from rlmesh._wire.messages import RENDER, RESET, STEP
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError, SessionLost
 from rlmesh.spaces import GraphInstance
-
-
-def connect(address: str, token: Token, connect_timeout: float) -> RpcClient:
-    """Return a client of whatever is served at an address; nothing is sent yet.
-
-    Raises:
-        AddressError: The address does not parse.
-    """
-    limits = Limits()
-    connection = ZmqConnection(address, token, max(limits.control, limits.payload))
-    return RpcClient(connection, address, connect_timeout)
 
 
 class EnvClient:
@@ -91,11 +80,8 @@ class EnvClient:
         return weakref.finalize(self, _close, self._rpc, os.getpid())
 
     def _open(self) -> Tuple[RpcClient, EnvContract]:
-        rpc = connect(self.address, self._token, self._connect_timeout)
+        rpc = dial(self.address, self._token, self._connect_timeout, "env")
         try:
-            role = rpc.hello().role
-            if role != "env":
-                raise ProtocolError(f"{self.address} serves a {role}, expected an env")
             return rpc, EnvContract.from_dict(rpc.open(takeover=self._takeover))
         except BaseException:
             rpc.close()
@@ -117,7 +103,7 @@ def _close(rpc: RpcClient, pid: int) -> None:
         rpc.close()
 
 
-class Session(Protocol):
+class EnvCalls(Protocol):
     """What a view needs: something that executes requests on an env."""
 
     contract: EnvContract
@@ -134,10 +120,10 @@ class Session(Protocol):
 
 
 class EnvView:
-    """A served env as the runtime uses it, with the values of one framework.
+    """An env as the runtime uses it, with the values of one framework.
 
     Args:
-        client: The session, with the env's contract.
+        client: What executes requests on the env, with the env's contract.
         backend: Whose arrays observations and info hold.
         graph_type: What observations of a Graph space become.
         device: Where the arrays of observations live; see `Backend.as_device`.
@@ -145,20 +131,26 @@ class EnvView:
 
     def __init__(
         self,
-        client: Session,
+        client: EnvCalls,
         backend: Backend,
         graph_type: Any = GraphInstance,
         device: Optional[Any] = None,
     ) -> None:
-        self.contract = client.contract
+        self.contract = contract = client.contract
         self.env_seconds = 0.0
         self._client = client
         self._from_tensor = backend.from_tensor
-        contract = client.contract
-        self._observations = Codec(
+        self._observations: ValueCodec = Codec(
             contract.observation_space, backend, "observation", graph_type, device
         )
-        self._actions = Codec(contract.action_space, backend, "action")
+        self._actions: ValueCodec = Codec(contract.action_space, backend, "action")
+
+    @classmethod
+    def forwarding(cls, client: EnvCalls) -> EnvView:
+        """Return a view whose observations and actions stay encoded, for a served model."""
+        view = cls(client, NativeBackend())
+        view._observations = view._actions = ForwardingCodec()
+        return view
 
     def reset(
         self, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
@@ -174,8 +166,8 @@ class EnvView:
             raise _unreadable(3) from None
         self.env_seconds = elapsed * 1e-9
         reader = PartReader(payload)
-        decoded = self._observations.decode(observation, reader)
-        return decoded, decode_info(info, reader, self._from_tensor)
+        known = decode_info(info, reader, self._from_tensor)
+        return self._observations.decode(observation, reader), known
 
     def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
         """Return observation, reward, terminated, truncated and info."""
@@ -188,8 +180,9 @@ class EnvView:
             raise _unreadable(6) from None
         self.env_seconds = elapsed * 1e-9
         reader = PartReader(payload)
-        decoded = self._observations.decode(observation, reader)
+        # Info first: what is forwarded are the large arrays before those of info.
         known = {} if info is None else decode_info(info, reader, self._from_tensor)
+        decoded = self._observations.decode(observation, reader)
         return decoded, reward, terminated, truncated, known
 
     def render(self) -> Any:

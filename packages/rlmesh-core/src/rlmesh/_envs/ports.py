@@ -1,45 +1,41 @@
-"""The runtime's way to an env, whether it is an object here or an address elsewhere."""
+"""The way to an env, whether it is an object here or an address elsewhere."""
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Sequence, Tuple
 
-from rlmesh._runtime.ports import EnvPort
 from rlmesh._transport.security import Token
-from rlmesh.backends import Backend
 
-from .client import EnvClient, EnvView
+from .client import EnvCalls, EnvClient
 from .local import LocalEnv
 from .remote import RemoteEnvBase
 from .service import EnvService
 
 
-def open_env(
-    env_or_address: Any, backend: Backend, token: str, device: Optional[Any] = None
-) -> Tuple[EnvPort, bool]:
-    """Return a port to an env, and whether it was opened here, so that the caller must close it.
+def open_env(env_or_address: Any, token: str) -> Tuple[EnvCalls, bool]:
+    """Return what executes requests on an env, and whether it was opened here.
+
+    The caller must close what was opened here.
 
     Args:
         env_or_address: An env object, an object with an `address`, or an address.
-        backend: Whose arrays observations become; actions may be of it, too.
         token: The server's secret, where an address is dialed.
-        device: Where the arrays of observations live; see `Backend.as_device`.
 
     Raises:
         TypeError: It is none of these.
         RLMeshError: The env cannot be reached, or has no usable spaces.
     """
     if isinstance(env_or_address, RemoteEnvBase):
-        return env_or_address.view(backend, device=device), False
+        return env_or_address._client, False
     if hasattr(env_or_address, "reset") and hasattr(env_or_address, "step"):
-        return EnvView(LocalClient(env_or_address), backend, device=device), False
+        return LocalClient(env_or_address), False
     address = getattr(env_or_address, "address", env_or_address)
     if not isinstance(address, str):
         raise TypeError(
             "env_or_address: expected an env with reset() and step(), an object with an address,"
             f" or an address such as '127.0.0.1:5555', got {env_or_address!r}"
         )
-    return EnvView(EnvClient(address, Token(token)), backend, device=device), True
+    return EnvClient(address, Token(token)), True
 
 
 class LocalClient:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
-import signal
-import threading
-from types import FrameType, TracebackType
-from typing import Any, Optional, Type
+from typing import Any, Optional
 
+from rlmesh._rpc.hosting import ServerBase
 from rlmesh._rpc.options import ServeOptions
-from rlmesh._rpc.server import RpcServer
-from rlmesh._transport.address import parse_address
-from rlmesh._transport.security import Token
-from rlmesh._transport.server import ZmqListener
-from rlmesh.errors import RLMeshError
+from rlmesh._rpc.service import Service
 
 from .local import LocalEnv
 from .service import EnvService
 
 
-class EnvServer:
+class EnvServer(ServerBase):
     """Serves an env instance; one client at a time holds it.
 
     All env calls run on one thread: the one that calls `serve`, or the one that `start` makes.
@@ -53,183 +46,12 @@ class EnvServer:
         token: str = "",
         options: Optional[ServeOptions] = None,
     ) -> None:
-        parse_address(address)
+        super().__init__(address, token, options)
         self._env = LocalEnv(env)
         self._contract = self._env.contract()
-        self._requested_address = address
-        self._token = Token(token)
-        self._options = options or ServeOptions()
-        self._listener: Optional[ZmqListener] = None
-        self._server: Optional[RpcServer] = None
-        self._thread: Optional[threading.Thread] = None
-        self._error: Optional[BaseException] = None
-        self._taken = False
-        self._runner: Optional[threading.Thread] = None
-        self._state_lock = threading.Lock()
 
-    @property
-    def address(self) -> str:
-        """The address for clients; once bound, with the port that the system chose.
+    def _new_service(self) -> Service:
+        return EnvService(self._env, self._contract)
 
-        Raises:
-            RLMeshError: The server is not bound yet, and the port is still to be chosen.
-        """
-        if self._listener is not None:
-            return self._listener.address
-        parsed = parse_address(self._requested_address)
-        if parsed.scheme == "tcp" and not parsed.port:
-            raise RLMeshError("address: the port is chosen by bind(), start() or serve()")
-        return str(parsed)
-
-    def bind(self) -> str:
-        """Take the address, and return it; clients that connect now wait until the server runs.
-
-        Raises:
-            AddressInUse: Another server holds the address.
-            AddressError: It is none of this machine.
-            SecurityError: Other machines could reach it, and there is no token.
-        """
-        with self._state_lock:
-            if self._listener is None:
-                if self._taken:
-                    raise RLMeshError("this server was shut down; make another one")
-                self._listener = ZmqListener(
-                    self._requested_address,
-                    self._token,
-                    max(self._options.max_control, self._options.max_payload),
-                    allow_insecure=self._options.allow_insecure,
-                )
-                service = EnvService(self._env, self._contract)
-                self._server = RpcServer(service, self._listener, self._options)
-                # A program that just ends leaves no socket file behind.
-                atexit.register(self.shutdown)
-            return self._listener.address
-
-    def serve(self) -> None:
-        """Serve on this thread until `shutdown`, SIGTERM or Ctrl-C.
-
-        A call under way is finished first; Ctrl-C interrupts it.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C was pressed; everything is freed by then.
-            AddressInUse, AddressError, SecurityError: As `bind`.
-        """
-        server = self._take(threading.current_thread())
-        try:
-            with _Terminating(server):
-                server.run()
-        finally:
-            # Ctrl-C may have come before run() could free it.
-            if self._listener is not None:
-                self._listener.close()
-            server.finished.set()
-            atexit.unregister(self.shutdown)
-
-    def start(self) -> EnvServer:
-        """Serve on a thread of its own; return this server.
-
-        Raises:
-            AddressInUse, AddressError, SecurityError: As `bind`.
-        """
-        thread = threading.Thread(target=self._run, name="rlmesh-env-server", daemon=True)
-        self._take(thread)
-        self._thread = thread
-        thread.start()
-        return self
-
-    def wait(self, timeout: Optional[float] = None) -> bool:
-        """Wait until a started server has ended; return whether it has.
-
-        On the main thread, SIGTERM ends it.
-
-        Args:
-            timeout: Seconds to wait; None waits forever.
-
-        Raises:
-            BaseException: Whatever ended the serving thread, if it was no shutdown.
-        """
-        if self._thread is not None and self._server is not None:
-            with _Terminating(self._server):
-                self._thread.join(timeout)
-            if self._thread.is_alive():
-                return False
-        if self._error is not None:
-            raise self._error
-        return True
-
-    def shutdown(self) -> None:
-        """Stop serving and free everything; a call under way is finished first.
-
-        Any thread may call this, and calling it again does nothing.
-        """
-        with self._state_lock:
-            never_ran, self._taken = not self._taken, True
-        atexit.unregister(self.shutdown)
-        if self._server is None or self._listener is None:
-            return
-        if never_ran:
-            self._listener.close()
-            self._server.finished.set()
-            return
-        self._server.stop()
-        if self._runner is not threading.current_thread():
-            self._server.finished.wait()
-            if self._thread is not None:
-                self._thread.join()
-            if self._error is not None:
-                raise self._error
-
-    def __enter__(self) -> EnvServer:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.shutdown()
-
-    def __repr__(self) -> str:
-        listener = self._listener
-        address = self._requested_address if listener is None else listener.address
-        return f"EnvServer({self._contract.env_id!r}, {address!r})"
-
-    def _take(self, runner: threading.Thread) -> RpcServer:
-        """Bind, and claim the one run that a server has for a thread."""
-        self.bind()
-        with self._state_lock:
-            if self._taken:
-                raise RLMeshError("this server runs already, or was shut down; make another one")
-            self._runner = runner
-            self._taken = True
-        assert self._server is not None
-        return self._server
-
-    def _run(self) -> None:
-        assert self._server is not None
-        try:
-            self._server.run()
-        except BaseException as exc:
-            self._error = exc
-
-
-class _Terminating:
-    """Makes SIGTERM stop a server for the length of a `with` block on the main thread."""
-
-    def __init__(self, server: RpcServer) -> None:
-        self._server = server
-        self._previous: Any = None
-        self._installed = False
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGTERM, self._stop)
-            self._installed = True
-
-    def __exit__(self, *exception: object) -> None:
-        if self._installed:
-            signal.signal(signal.SIGTERM, self._previous or signal.SIG_DFL)
-
-    def _stop(self, number: int, frame: Optional[FrameType]) -> None:
-        self._server.stop()
+    def _name(self) -> str:
+        return self._contract.env_id

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Deque, Dict, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._rpc.service import Call, Failure, Outcome
+from rlmesh._rpc.session import Session
 from rlmesh._wire.codec import Codec
 from rlmesh._wire.info import decode_info, encode_info
 from rlmesh._wire.messages import RENDER, RESET, STEP
@@ -26,6 +28,7 @@ class EnvService:
     """
 
     role = "env"
+    capacity = 1
 
     def __init__(self, env: LocalEnv, contract: EnvContract) -> None:
         self._env = env
@@ -38,9 +41,24 @@ class EnvService:
         """Return the contract as plain data."""
         return self._description
 
-    def release(self) -> None:
+    def delay(self, waiting: Deque[Call]) -> float:
+        """Return 0: nothing is gained by waiting for more."""
+        return 0.0
+
+    def execute(self, waiting: Deque[Call]) -> Sequence[Tuple[Call, Outcome]]:
+        """Execute the next call."""
+        call = waiting.popleft()
+        try:
+            return ((call, self.call(call.op, call.body, call.payload)),)
+        except Exception as exc:
+            return ((call, Failure(exc)),)
+
+    def release(self, session: Session) -> None:
         """Make the next session start with a reset."""
         self._was_reset = False
+
+    def close(self) -> None:
+        """Leave the env alone, which belongs to whoever serves it."""
 
     def call(self, op: int, body: Any, payload: Sequence[memoryview]) -> Tuple[Any, Parts]:
         """Execute `reset`, `step` or `render`."""

@@ -1,54 +1,94 @@
-"""`ModelBase`: a predict function, run against an env."""
+"""`ModelBase`: a predict function, run against envs or served to others that do."""
 
 from __future__ import annotations
 
+import enum
+import inspect
+import os
+from contextlib import ExitStack
 from typing import (
     Any,
     Callable,
     ClassVar,
-    Generic,
+    Dict,
+    List,
     Mapping,
     Optional,
     Sequence,
+    Tuple,
     TypeVar,
+    Union,
 )
 
-from rlmesh._envs.ports import open_env
-from rlmesh._runtime.driver import MAX_STEPS, run_episodes
-from rlmesh._runtime.plan import plan_episodes
-from rlmesh._runtime.results import EpisodeResult, RunResult
+from rlmesh._envs.client import EnvCalls, EnvView
+from rlmesh._rpc.options import ServeOptions
+from rlmesh._rpc.service import Service
+from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh.backends import Backend, NativeBackend
 from rlmesh.errors import RLMeshError
-from rlmesh.types import LifecycleCallback, Value
+from rlmesh.types import ArtifactInput, LifecycleCallback, Value
 
-from .policy import ModelPolicy
+from .evaluator import Evaluator
+from .policy import LocalPolicy
+from .server import ModelServer
+from .service import ModelService
+from .source import CORNERS, Source
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
 
 
-class ModelBase(Generic[ObsT, ActT]):
+class Delegated(enum.Enum):
+    """The type of `DELEGATED`."""
+
+    DELEGATED = "delegated"
+
+    def __repr__(self) -> str:
+        return "rlmesh.DELEGATED"
+
+
+DELEGATED = Delegated.DELEGATED
+"""The spec of a model whose source does its own adapting, and may make use of an instruction."""
+
+
+class ModelBase(Evaluator[ObsT, ActT]):
     """A predict function, and the framework of the values that it takes and gives.
 
+    `run` drives it against an env, `serve` hosts it for others that do. The source is a callable
+    that takes an observation and returns an action, or an object with at least one of
+
+    | method | takes | returns |
+    |---|---|---|
+    | `predict(observation)` | one observation | one action |
+    | `predict_chunk(observation)` | one observation | the actions of the next steps |
+    | `predict_batch(observations)` | a batch | one action for each |
+    | `predict_chunk_batch(observations)` | a batch | the actions of the next steps for each |
+
+    A subclass may define these methods itself, and takes no source then. A further argument named
+    `context` (`contexts` for a batch: a list) gets a `PredictContext` for each observation.
+
     Args:
-        source: A callable that takes an observation and returns an action, or an object with such
-            a `predict`, whose `reset`, `on_episode_end` and `close` serve as callbacks unless
-            others are given.
-        spec: A model spec, for use with adapters; this version knows only models without one.
+        source: What predicts, unless the class does. Its `reset`, `on_episode_end` and `close`
+            serve as callbacks unless others are given.
+        spec: None for a model that takes the env's own observations and gives its actions;
+            `DELEGATED` for one that does its own adapting. This version has no adapters.
         on_reset: Called after each reset, before the episode's first predict.
         on_episode_end: Called at the end of each episode, also when something raised.
-        on_close: Called at the end of each run, also when something raised.
-        artifacts: Accepted, and unused by a source that is already built.
-        load_kwargs: Accepted, and unused by a source that is already built.
+        on_close: Called at the end of each run, session or `serve`, also when something raised.
+        artifacts: Files and folders that a subclass's `load` needs; unused without one.
+        load_kwargs: Arguments for a subclass's `load`; unused without one.
         trust_entrypoints: Whether a spec may name functions to import.
         device: Where observations arrive before predict, in frameworks that know devices:
             `"cuda:0"`, say. None is the framework's default. Actions may come from any device.
 
     `on_reset` and `on_episode_end` are called with the episode's id, a `str`, where they accept a
-    positional argument.
+    positional argument. A subclass's `load(**load_kwargs)` is called once, from here; it gets the
+    artifacts, if it has an argument of that name.
 
     Raises:
-        TypeError: The source is neither a callable nor an object with `predict`.
+        TypeError: The source, a callback or `load_kwargs` cannot be called as they would be.
+        FileNotFoundError: An artifact does not exist.
+        InvalidValue: The framework knows no such device.
 
     Examples:
         >>> import gymnasium, rlmesh
@@ -61,24 +101,35 @@ class ModelBase(Generic[ObsT, ActT]):
 
     def __init__(
         self,
-        source: Any,
+        source: Any = None,
         *,
         spec: Optional[object] = None,
         on_reset: Optional[LifecycleCallback] = None,
         on_episode_end: Optional[LifecycleCallback] = None,
         on_close: Optional[LifecycleCallback] = None,
-        artifacts: Sequence[object] = (),
+        artifacts: Sequence[ArtifactInput] = (),
         load_kwargs: Optional[Mapping[str, object]] = None,
         trust_entrypoints: bool = False,
         device: Optional[object] = None,
     ) -> None:
-        self._device = self._backend.as_device(device)
-        if spec is not None:
+        if spec is not None and spec is not DELEGATED:
             raise RLMeshError(
                 "spec: this version has no adapters yet, so a model takes the env's own"
-                f" observations and gives its actions; expected None, got {type(spec).__name__}"
+                " observations and gives its actions; expected None or rlmesh.DELEGATED,"
+                f" got {type(spec).__name__}"
             )
-        self._policy = ModelPolicy(source, on_reset, on_episode_end, on_close)
+        self._spec = spec
+        self._trust_entrypoints = trust_entrypoints
+        self._device = self._backend.as_device(device)
+        if any(hasattr(type(self), name) for name in CORNERS):
+            if source is not None:
+                raise TypeError(
+                    f"source: expected none, because {type(self).__name__} predicts itself,"
+                    f" got {source!r}"
+                )
+            source = self
+            _load(self, artifacts, load_kwargs or {})
+        self._source = Source(source, on_reset, on_episode_end, on_close)
 
     @property
     def device(self) -> Optional[Any]:
@@ -87,62 +138,78 @@ class ModelBase(Generic[ObsT, ActT]):
 
     @property
     def spec(self) -> Optional[object]:
-        """The model's spec; None for a model that takes the env's own values."""
-        return None
+        """The model's spec: None for a model that takes the env's own values, or `DELEGATED`."""
+        return self._spec
 
-    def run(
-        self,
-        env_or_address: object,
-        *,
-        seeds: Optional[Sequence[int]] = None,
-        max_episodes: Optional[int] = None,
-        instruction: Optional[str] = None,
-        close_env: bool = False,
-        token: str = "",
-        max_steps: int = MAX_STEPS,
-        on_result: Optional[Callable[[EpisodeResult], None]] = None,
-    ) -> RunResult:
-        """Drive this model against an env, and return what came of it.
+    def serve(
+        self, address: str, *, token: str = "", options: Optional[ServeOptions] = None
+    ) -> None:
+        """Host this model until SIGTERM, Ctrl-C or its `idle_timeout`; `ModelServer` does more.
 
         Args:
-            env_or_address: An env object with `reset` and `step`, an object with an `address`, or
-                an address to dial, such as `"127.0.0.1:5555"`.
-            seeds: One seed per episode. Neither seeds nor `max_episodes`: one unseeded episode.
-            max_episodes: Number of episodes: fewer than seeds drops the last seeds, more adds
-                unseeded episodes.
-            instruction: Text for the model's text inputs.
-            close_env: Close the env object at the end. A dialed env is always given up.
-            token: The server's secret, where an address is dialed; empty means `RLMESH_TOKEN`.
-            max_steps: Steps after which an episode is cut off and marked truncated.
-            on_result: Called with each finished episode.
+            address: `tcp://host:port`, `host:port` or `unix:///path`.
+            token: The secret that clients must share; empty means `RLMESH_TOKEN`, or none.
+            options: See `ServeOptions`.
 
         Raises:
-            ValueError: No episode is asked for, or an instruction for a model without text input.
-            TypeError: `env_or_address` or a seed is of the wrong type.
-            InvalidValue: An action does not fit the env's action space, or an observation its own.
-            RLMeshError: The env cannot be reached, or failed.
+            KeyboardInterrupt: Ctrl-C was pressed; everything is freed by then.
+            AddressInUse: Another server holds the address.
+            AddressError: It does not parse, or is none of this machine.
+            SecurityError: Other machines could reach it, and there is no token.
         """
-        episodes = plan_episodes(seeds, max_episodes)
-        if max_steps < 1:
-            raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
-        if instruction is not None:
+        ModelServer(self, address, token=token, options=options).serve()
+
+    def new_service(self, options: ServeOptions) -> Service:
+        """Return what a `ModelServer` serves."""
+        delegated = self._spec is DELEGATED
+        return ModelService(self._source, self._backend, self._device, delegated, options)
+
+    def _check(self, instruction: Optional[str]) -> None:
+        if instruction is not None and self._spec is not DELEGATED:
             raise ValueError(
                 f"instruction: this model has no text input, so it cannot take {instruction!r}"
             )
-        try:
-            env, opened = open_env(env_or_address, self._backend, token, self._device)
-            try:
-                return run_episodes(
-                    env, self._policy, episodes, max_steps=max_steps, on_result=on_result
-                )
-            finally:
-                if opened or close_env:
-                    env.close()
-        finally:
-            self._policy.close()
+
+    def _finish(self) -> None:
+        self._source.close()
+
+    def _connect(
+        self,
+        client: EnvCalls,
+        instruction: Optional[str],
+        execution_horizon: int,
+        unattended: bool,
+        resources: ExitStack,
+    ) -> Tuple[EnvPort, Policy]:
+        policy = LocalPolicy(
+            self._source, self._backend, self._device, client.contract, execution_horizon
+        )
+        return EnvView(client, self._backend, device=self._device), policy
 
 
 class Model(ModelBase[Value, Value]):
     """A model on native values: `Tensor`, numbers, strings and containers."""
 
     _backend = NativeBackend()
+
+
+def _load(model: Any, artifacts: Sequence[ArtifactInput], load_kwargs: Mapping[str, Any]) -> None:
+    """Call a subclass's `load`, if it has one."""
+    load: Optional[Callable[..., Any]] = getattr(model, "load", None)
+    if not callable(load):
+        return
+    if isinstance(artifacts, (str, bytes, os.PathLike)):
+        raise TypeError(f"artifacts: expected a sequence of paths, got {artifacts!r}")
+    paths: List[Union[str, os.PathLike[str]]] = list(artifacts)
+    for path in paths:
+        if not os.path.exists(path):
+            raise FileNotFoundError(f"artifacts: {os.fspath(path)!r} does not exist")
+    signature = inspect.signature(load)
+    arguments: Dict[str, Any] = dict(load_kwargs)
+    if "artifacts" in signature.parameters:
+        arguments.setdefault("artifacts", paths)
+    try:
+        signature.bind(**arguments)
+    except TypeError as exc:
+        raise TypeError(f"load_kwargs: expected arguments for load{signature}: {exc}") from None
+    load(**arguments)

@@ -1,82 +1,66 @@
-"""A model's source and callbacks, as the policy that the runtime drives."""
+"""A model in this process, as the policy that the runtime drives."""
 
 from __future__ import annotations
 
-import inspect
-from typing import Any, Callable, Optional
+from time import perf_counter
+from typing import Any, Optional, Sequence
 
-from rlmesh.types import LifecycleCallback
+from rlmesh._contract.contract import EnvContract
+from rlmesh._runtime.context import Episode, PredictContext
+from rlmesh.backends import Backend
+
+from .batches import stacker
+from .corners import Corners
+from .source import Source
 
 
-class ModelPolicy:
-    """Calls the source's predict, and the lifecycle callbacks.
+class LocalPolicy:
+    """Predicts with a source, for one env.
 
     Args:
-        source: A callable, or an object with `predict`; see `ModelBase`.
-        on_reset: Replaces the source's `reset`.
-        on_episode_end: Replaces the source's `on_episode_end`.
-        on_close: Replaces the source's `close`.
+        source: What predicts.
+        backend: The framework of its values.
+        device: Where its observations live.
+        contract: What the env promises.
+        execution_horizon: Number of actions of a chunk that are executed.
 
     Raises:
-        TypeError: The source is neither, or a callback cannot be called.
+        ValueError: The source has no chunks to execute so many actions of.
     """
 
     def __init__(
         self,
-        source: Any,
-        on_reset: Optional[LifecycleCallback],
-        on_episode_end: Optional[LifecycleCallback],
-        on_close: Optional[LifecycleCallback],
+        source: Source,
+        backend: Backend,
+        device: Optional[Any],
+        contract: EnvContract,
+        execution_horizon: int,
     ) -> None:
-        methods: Any = None
-        if callable(getattr(source, "predict", None)) and not inspect.isclass(source):
-            methods, predict = source, source.predict
-        elif callable(source) and not inspect.isclass(source):
-            predict = source
-        else:
-            raise TypeError(
-                "source: expected a callable that takes an observation, or an object with"
-                f" predict(observation), got {source!r}"
-            )
-        self.predict: Callable[[Any], Any] = predict
-        self._on_reset = _callback("on_reset", on_reset, methods, "reset")
-        self._on_episode_end = _callback(
-            "on_episode_end", on_episode_end, methods, "on_episode_end"
-        )
-        self._on_close = _callback("on_close", on_close, methods, "close")
+        self.predict_seconds = 0.0
+        self._source = source
+        self._horizon = execution_horizon
+        self._corners = Corners(source.corners, backend)
+        self._corners.check_horizon(execution_horizon)
+        self._stack = stacker(contract.observation_space, backend, device)
+        # The plainest case needs none of the others' work.
+        self._plain = source.corners.get("predict") if execution_horizon == 1 else None
 
-    def start_episode(self, episode_id: str) -> None:
+    def start_episode(self, episode: Episode) -> None:
         """Call `on_reset`."""
-        self._on_reset(episode_id)
+        self._source.start_episode(episode.id)
+
+    def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
+        """Return the actions for one observation."""
+        context = PredictContext(episode.id, episode.seed, step, episode.instruction)
+        started = perf_counter()
+        actions: Sequence[Any]
+        if self._plain is not None:
+            actions = (self._plain(observation, context),)
+        else:
+            (actions,) = self._corners.act([observation], [context], self._horizon, self._stack)
+        self.predict_seconds = perf_counter() - started
+        return actions
 
     def end_episode(self, episode_id: str) -> None:
         """Call `on_episode_end`."""
-        self._on_episode_end(episode_id)
-
-    def close(self) -> None:
-        """Call `on_close`."""
-        self._on_close()
-
-
-def _callback(
-    name: str, given: Optional[LifecycleCallback], methods: Any, method: str
-) -> LifecycleCallback:
-    """Return the callback to use, made to accept (and perhaps ignore) the episode's id."""
-    callback = given if given is not None else getattr(methods, method, None)
-    if callback is None:
-        return lambda *episode_id: None
-    if not callable(callback):
-        raise TypeError(f"{name}: expected a callable, got {callback!r}")
-    if _takes_argument(callback):
-        return callback
-    return lambda *episode_id: callback()
-
-
-def _takes_argument(callback: LifecycleCallback) -> bool:
-    try:
-        parameters = inspect.signature(callback).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    return any(
-        p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in parameters
-    )
+        self._source.end_episode(episode_id)

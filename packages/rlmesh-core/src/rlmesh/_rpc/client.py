@@ -19,6 +19,7 @@ from rlmesh._wire.messages import (
     OP_NAMES,
     OPEN,
     PING,
+    SHUTDOWN,
     UNPARSED,
     Reply,
     Request,
@@ -118,6 +119,15 @@ class RpcClient:
             RLMeshError: As `hello`.
         """
         return self._control(PING, None, time.monotonic() + self._connect_timeout)
+
+    def shutdown(self) -> None:
+        """Shut the server down.
+
+        Raises:
+            SecurityError: Its options do not allow that.
+            RLMeshError: As `hello`.
+        """
+        self._control(SHUTDOWN, None, time.monotonic() + self._connect_timeout)
 
     def call(
         self, op: int, body: Any, payload: Sequence[memoryview], timeout: float

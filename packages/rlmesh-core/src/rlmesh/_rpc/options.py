@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 from rlmesh._contract.peer import Limits
 
@@ -12,16 +13,50 @@ class ServeOptions:
     """How a server behaves towards its clients.
 
     Attributes:
-        session_grace: Seconds for which a client that cannot be reached keeps its env.
+        session_grace: Seconds for which a client that cannot be reached keeps its session.
+        idle_timeout: Seconds without any session after which the server shuts down by itself; None
+            keeps it up.
+        drain_timeout: Seconds that open sessions have to end by themselves once a shutdown was
+            asked for; new ones are refused meanwhile.
+        close_timeout: Seconds that `shutdown` then waits for a call under way to return, before it
+            gives up with a `RequestTimeout`.
+        allow_remote_shutdown: Let clients shut the server down.
         max_control: Bytes that a received control frame may have (headers, small arrays, text).
         max_payload: Bytes that the large arrays of a received message may have, all together.
+        max_sessions: Sessions that a served model has at a time; an env instance has one.
+        max_batch_size: Observations that a served model with a batch corner predicts together.
+        max_wait: Seconds that a served model may hold an observation back for a fuller batch. With
+            0, the next batch is whatever arrived while the last one was predicted.
         allow_insecure: Allow an address that other machines reach, without a token.
+
+    Raises:
+        ValueError: A number is out of its range.
     """
 
     session_grace: float = 30.0
+    idle_timeout: Optional[float] = None
+    drain_timeout: float = 0.0
+    close_timeout: float = 60.0
+    allow_remote_shutdown: bool = False
     max_control: int = Limits.control
     max_payload: int = Limits.payload
+    max_sessions: int = 256
+    max_batch_size: int = 32
+    max_wait: float = 0.0
     allow_insecure: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("session_grace", "drain_timeout", "close_timeout", "max_wait"):
+            self._check(name, 0)
+        for name in ("max_control", "max_payload", "max_sessions", "max_batch_size"):
+            self._check(name, 1)
+        if self.idle_timeout is not None:
+            self._check("idle_timeout", 0)
+
+    def _check(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        if not value >= least:
+            raise ValueError(f"{name}: expected at least {least}, got {value!r}")
 
     @property
     def limits(self) -> Limits:

@@ -1,4 +1,4 @@
-"""The server's side of sessions: who holds the service, and exactly-once execution."""
+"""The server's side of sessions: exactly-once execution, for as many sessions as a service has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import logging
 import os
 import threading
 import time
-from typing import Any, Dict, Optional, Sequence
+from collections import deque
+from typing import Any, Deque, Dict, Sequence, Tuple
 
 from rlmesh._contract.peer import PeerInfo
 from rlmesh._transport.carrier import Incoming, Listener
@@ -21,19 +22,20 @@ from rlmesh._wire.messages import (
     OP_NAMES,
     OPEN,
     PING,
-    PROBE,
+    SHUTDOWN,
     UNPARSED,
     Reply,
     Request,
     pack,
     unpack_request,
 )
-from rlmesh.errors import Busy, LimitExceeded, ProtocolError, SessionLost
+from rlmesh.errors import Busy, LimitExceeded, ProtocolError, SecurityError, SessionLost
 
 from .limits import check_size
 from .options import ServeOptions
-from .service import Service
+from .service import Call, Failure, Outcome, Service
 from .session import Session
+from .sessions import Sessions
 from .watchdog import Watchdog
 
 logger = logging.getLogger("rlmesh.server")
@@ -43,10 +45,10 @@ _PROBE_INTERVAL = 2.0
 
 
 class RpcServer:
-    """Serves one service to one session at a time, on the thread that calls `run`.
+    """Serves one service, on the thread that calls `run`.
 
     Args:
-        service: What is served.
+        service: What is served; closed at the end of `run`.
         listener: Where messages come from; closed at the end of `run`.
         options: See `ServeOptions`.
 
@@ -61,26 +63,24 @@ class RpcServer:
         self._boot = os.urandom(8)
         self._started = time.monotonic()
         self._requests = 0
-        self._holder: Optional[Session] = None
-        self._next_probe = 0.0
+        self._sessions = Sessions(
+            service.role, service.capacity, options.session_grace, self._boot, listener
+        )
+        self._waiting: Deque[Call] = deque()
+        self._next_check = 0.0
+        self._drain_until = 0.0
         self._stopping = threading.Event()
         self.finished = threading.Event()
         self._lock = threading.RLock()
         self._watchdog = Watchdog(self._lock, self._drain)
 
     def run(self) -> None:
-        """Serve until `stop`, then free the listener. A call under way is finished first."""
+        """Serve until `stop`, then free everything. Calls that have arrived are finished first."""
         self._lock.acquire()
         try:
             self._watchdog.start()
-            while not self._stopping.is_set():
-                incoming = self._listener.receive(_TICK)
-                if incoming is not None:
-                    self._handle(incoming)
-                else:
-                    self._check_holder()
-            if self._holder is not None:
-                self._end_session()
+            self._serve()
+            self._sessions.end_all()
         finally:
             # Ctrl-C may have come just before or after the lock was taken, or given up.
             with contextlib.suppress(RuntimeError):
@@ -88,23 +88,84 @@ class RpcServer:
                     self._lock.release()
             self._watchdog.stop()
             self._listener.close()
-            self.finished.set()
+            try:
+                self._release_ended()
+                self._service.close()
+            finally:
+                self.finished.set()
 
     def stop(self) -> None:
         """Make `run` return. Any thread and any signal handler may call this, repeatedly."""
         if not self._stopping.is_set():
+            self._drain_until = time.monotonic() + self._options.drain_timeout
             self._stopping.set()
             if not self.finished.is_set():
                 self._listener.wake()
 
+    def _serve(self) -> None:
+        """Receive requests and execute them until a stop, and the end of the drain."""
+        waiting, receive = self._waiting, self._listener.receive
+        while True:
+            patience = _TICK
+            if waiting:
+                patience = self._service.delay(waiting)
+                if patience <= 0:
+                    self._work()
+                    continue
+            elif self._stopping.is_set():
+                patience = min(self._drain_until - time.monotonic(), _TICK)
+                if patience <= 0 or not len(self._sessions):
+                    return
+            incoming = receive(patience)
+            if incoming is not None:
+                self._handle(incoming)
+            if time.monotonic() >= self._next_check:
+                self._check()
+            if self._sessions.ended:
+                self._release_ended()
+
+    def _work(self) -> None:
+        """Have the service execute what waits, or a part of it, and send the replies."""
+        if len(self._sessions) > 1:
+            # Whatever has arrived meanwhile may go into the same batch.
+            self._receive_all()
+        self._watchdog.enter_call()
+        try:
+            outcomes = self._service.execute(self._waiting)
+        finally:
+            self._watchdog.leave_call()
+        for call, outcome in outcomes:
+            self._reply(call, outcome)
+
     def _drain(self) -> None:
         """Answer everything that has arrived, from the watchdog's thread."""
+        self._receive_all()
+        if time.monotonic() >= self._next_check:
+            self._check()
+
+    def _receive_all(self) -> None:
         while True:
             incoming = self._listener.receive(0)
             if incoming is None:
-                break
+                return
             self._handle(incoming)
-        self._check_holder()
+
+    def _check(self) -> None:
+        """Look after the sessions now and then; shut down when there were none for too long."""
+        now = time.monotonic()
+        self._next_check = now + _PROBE_INTERVAL
+        self._sessions.check()
+        idle = self._options.idle_timeout
+        if idle is not None:
+            self._next_check = min(self._next_check, now + idle / 2)
+            if self._sessions.idle_seconds >= idle:
+                logger.info("shutting down after %g s without a session", idle)
+                self.stop()
+
+    def _release_ended(self) -> None:
+        """Have the service forget the sessions that ended, on the thread of its calls."""
+        while self._sessions.ended:
+            self._service.release(self._sessions.ended.pop(0))
 
     def _handle(self, incoming: Incoming) -> None:
         peer = incoming.peer
@@ -128,12 +189,6 @@ class RpcServer:
         except Exception as exc:
             control = self._pack_error(request.op, request.id, exc)
         self._listener.send(peer, control)
-        if not self._running:
-            self._check_holder()
-
-    @property
-    def _running(self) -> bool:
-        return self._holder is not None and self._holder.running
 
     def _answer(self, peer: bytes, request: Request) -> Any:
         """Return the reply's body to a request outside a session."""
@@ -144,80 +199,64 @@ class RpcServer:
             return self._status()
         if request.op == OPEN:
             return self._open(peer, request)
+        if request.op == SHUTDOWN:
+            return self._shut_down()
         raise ProtocolError(f"unknown operation {request.op}")
 
     def _status(self) -> Dict[str, Any]:
         return {
             "role": self._service.role,
             "uptime": time.monotonic() - self._started,
-            "sessions": int(self._holder is not None),
+            "sessions": len(self._sessions),
             "requests": self._requests,
         }
 
     def _open(self, peer: bytes, request: Request) -> Any:
         if len(request.session) != 16:
             raise ProtocolError(f"session id: expected 16 bytes, got {len(request.session)}")
-        body = request.body if isinstance(request.body, dict) else {}
-        holder = self._holder
-        if holder is not None and holder.id != request.session:
-            unreachable = not self._probe(holder)
-            if not (unreachable and body.get("takeover") and not holder.running):
-                gone = unreachable or holder.abandoned
-                raise Busy(self._busy_sentence(holder), holder_gone=gone)
-            self._end_session()
-            holder = None
-        if holder is None:
+        session = self._sessions.get(request.session)
+        if session is None:
+            if self._stopping.is_set():
+                raise Busy(f"the {self._service.role}'s server is shutting down")
+            body = request.body if isinstance(request.body, dict) else {}
+            self._sessions.make_room(bool(body.get("takeover")))
             limits = PeerInfo.from_dict(body.get("client")).limits
-            self._holder = holder = Session(request.session, peer, limits)
-        holder.peer = peer
+            session = self._sessions.add(Session(request.session, peer, limits))
+        session.peer = peer
         return self._service.describe()
 
-    def _busy_sentence(self, holder: Session) -> str:
-        if holder.abandoned:
-            return f"the {self._service.role} still executes a call that its last client gave up"
-        if holder.unreachable_since is None:
-            return (
-                f"the {self._service.role} is held by another client;"
-                " a served env instance has one client at a time"
+    def _shut_down(self) -> None:
+        if not self._options.allow_remote_shutdown:
+            raise SecurityError(
+                f"this {self._service.role}'s server does not let clients shut it down; its"
+                " ServeOptions(allow_remote_shutdown=True) would"
             )
-        left = self._options.session_grace - (time.monotonic() - holder.unreachable_since)
-        return (
-            f"the {self._service.role} is held by a client that cannot be reached; it becomes free"
-            f" in {max(left, 0):.0f} s, or at once with takeover=True"
-        )
+        self.stop()
 
     def _act(self, peer: bytes, request: Request, payload: Sequence[memoryview]) -> None:
-        """Execute an acting request exactly once, whatever is sent again."""
-        session = self._holder
-        if session is None or session.id != request.session:
-            # Closing what is already gone is what the client wanted.
-            gone = SessionLost(
-                f"the server does not know this session: it restarted, or it freed the"
-                f" {self._service.role} of a client that it could not reach"
-            )
-            if request.op == CLOSE:
-                control = pack(Reply(CLOSE, request.id, self._boot, OK, None))
-            else:
-                control = self._pack_error(request.op, request.id, gone)
-            self._listener.send(peer, control)
+        """Have an acting request executed exactly once, whatever is sent again."""
+        session = self._sessions.get(request.session)
+        if session is None:
+            self._refuse(peer, request)
             return
         session.peer = peer
         session.unreachable_since = None
-        if request.id == session.next and not session.running:
+        if request.id == session.next and not session.running and request.op != CLOSE:
             session.next += 1
+            session.running, session.reply = True, None
             self._requests += 1
-            self._execute(session, request, payload)
-        elif request.id == session.next - 1:
-            if session.reply is not None and not session.running:
-                self._listener.send(peer, *session.reply)
-            # While it runs, its reply will take the route of this newest message.
+            self._waiting.append(Call(session, request.op, request.body, payload))
         elif request.op == CLOSE and request.id >= session.next:
             # Whatever it skips, nothing will come after it.
             if session.running:
                 session.abandoned = True
             else:
-                self._end_session()
+                self._sessions.end(session)
             self._listener.send(peer, pack(Reply(CLOSE, request.id, self._boot, OK, None)))
+        elif request.id == session.next - 1:
+            if session.reply is not None and not session.running:
+                self._listener.send(peer, *session.reply)
+            # While it runs, its reply will take the route of this newest message.
         elif request.id >= session.next:
             gap = ProtocolError(
                 f"request {request.id} of this session came before request {session.next}"
@@ -225,55 +264,44 @@ class RpcServer:
             )
             self._listener.send(peer, self._pack_error(request.op, request.id, gap))
 
-    def _execute(self, session: Session, request: Request, payload: Sequence[memoryview]) -> None:
+    def _refuse(self, peer: bytes, request: Request) -> None:
+        """Answer a request of a session that is not, or no longer, known."""
         if request.op == CLOSE:
-            self._end_session()
+            # Closing what is already gone is what the client wanted.
             control = pack(Reply(CLOSE, request.id, self._boot, OK, None))
-            self._listener.send(session.peer, control)
-            return
-        session.running, session.reply = True, None
-        reply_payload: Sequence[memoryview] = ()
-        self._watchdog.enter_call()
-        try:
-            body, reply_payload = self._service.call(request.op, request.body, payload)
-            control = pack((request.op, request.id, self._boot, OK, body))
-            if reply_payload or len(control) > session.limits.control:
-                name = OP_NAMES.get(request.op, "reply")
-                check_size(control, reply_payload, session.limits, name)
-        except Exception as exc:
-            control, reply_payload = self._pack_error(request.op, request.id, exc), ()
-        finally:
-            self._watchdog.leave_call()
-            session.running = False
-        session.reply = (control, reply_payload)
-        self._listener.send(session.peer, control, reply_payload)
+        else:
+            gone = SessionLost(
+                f"the server does not know this session: it restarted, or it freed the"
+                f" {self._service.role} of a client that it could not reach"
+            )
+            control = self._pack_error(request.op, request.id, gone)
+        self._listener.send(peer, control)
+
+    def _reply(self, call: Call, outcome: Outcome) -> None:
+        """Send what came of a call, and keep it for as long as it may be asked for again."""
+        session, op = call.session, call.op
+        control, payload = self._pack_outcome(session, op, outcome)
+        session.running = False
+        session.reply = (control, payload)
+        self._listener.send(session.peer, control, payload)
         if session.abandoned:
-            self._end_session()
+            self._sessions.end(session)
 
-    def _pack_error(self, op: int, number: int, exc: Exception) -> bytes:
-        return pack(Reply(op, number, self._boot, ERROR, error_to_wire(exc)))
+    def _pack_outcome(
+        self, session: Session, op: int, outcome: Outcome
+    ) -> Tuple[bytes, Sequence[memoryview]]:
+        number = session.next - 1
+        if isinstance(outcome, Failure):
+            return self._pack_error(op, number, *outcome), ()
+        body, payload = outcome
+        try:
+            control = pack((op, number, self._boot, OK, body))
+            if payload or len(control) > session.limits.control:
+                check_size(control, payload, session.limits, OP_NAMES.get(op, "reply"))
+        except Exception as exc:
+            return self._pack_error(op, number, exc), ()
+        return control, payload
 
-    def _check_holder(self) -> None:
-        """Probe the holder now and then; free the service when it stays unreachable."""
-        holder, now = self._holder, time.monotonic()
-        if holder is None or now < self._next_probe:
-            return
-        self._next_probe = now + _PROBE_INTERVAL
-        if self._probe(holder) or holder.running or holder.unreachable_since is None:
-            return
-        if now - holder.unreachable_since >= self._options.session_grace:
-            logger.warning("freed the %s of a client that went away", self._service.role)
-            self._end_session()
-
-    def _probe(self, holder: Session) -> bool:
-        """Return whether the holder can be reached, and remember since when it cannot."""
-        reachable = self._listener.send(holder.peer, pack(Reply(PROBE, 0, self._boot, OK, None)))
-        if reachable:
-            holder.unreachable_since = None
-        elif holder.unreachable_since is None:
-            holder.unreachable_since = time.monotonic()
-        return reachable
-
-    def _end_session(self) -> None:
-        self._holder = None
-        self._service.release()
+    def _pack_error(self, op: int, number: int, exc: Exception, inputs: Any = None) -> bytes:
+        body = error_to_wire(exc, self._service.role, inputs)
+        return pack(Reply(op, number, self._boot, ERROR, body))

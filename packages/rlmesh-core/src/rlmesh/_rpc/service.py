@@ -2,30 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Sequence, Tuple
+from typing import Any, Deque, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
 
 from rlmesh._wire.payload import Parts
 
+from .session import Session
+
 Result = Tuple[Any, Parts]
-"""A reply's body, and its large arrays, which may change when the next request is executed."""
+"""A reply's body, and its large arrays, which may change when the session's next call runs."""
+
+
+class Call(NamedTuple):
+    """One request that is to be executed.
+
+    Attributes:
+        session: Whose it is.
+        op: One of the acting operations.
+        body: The operation's own data.
+        payload: The payload frames.
+    """
+
+    session: Session
+    op: int
+    body: Any
+    payload: Sequence[memoryview]
+
+
+class Failure(NamedTuple):
+    """What is sent instead of a result.
+
+    Attributes:
+        error: What was raised.
+        inputs: The dtype and shape of each array that predict was given, by path; None elsewhere.
+    """
+
+    error: Exception
+    inputs: Optional[Mapping[str, Tuple[str, Sequence[int]]]] = None
+
+
+Outcome = Union[Result, Failure]
 
 
 class Service(Protocol):
-    """One thing that one session at a time may use."""
+    """One thing that sessions use. All its methods are called on the server's thread."""
 
     @property
     def role(self) -> str:
         """`"env"` or `"model"`."""
         ...
 
+    @property
+    def capacity(self) -> int:
+        """Number of sessions at a time."""
+        ...
+
     def describe(self) -> Any:
         """Return, as plain data, what a client learns when its session opens."""
         ...
 
-    def call(self, op: int, body: Any, payload: Sequence[memoryview]) -> Result:
-        """Execute one request; whatever it raises is sent to the client."""
+    def delay(self, waiting: Deque[Call]) -> float:
+        """Return for how many seconds to wait for more calls, given those that wait already."""
         ...
 
-    def release(self) -> None:
-        """Forget the session that ended."""
+    def execute(self, waiting: Deque[Call]) -> Sequence[Tuple[Call, Outcome]]:
+        """Take one call off the queue, or several that go together, and execute them."""
+        ...
+
+    def release(self, session: Session) -> None:
+        """Forget a session that ended."""
+        ...
+
+    def close(self) -> None:
+        """Free what the service holds; called once, at the server's end."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 from rlmesh._contract.peer import Limits
 
@@ -15,11 +15,12 @@ class Session:
         peer: The route to the client, renewed by each of its messages.
         limits: The largest messages that the client accepts.
         next: The number of the next acting request to execute.
-        running: Whether request `next - 1` is being executed.
+        running: Whether request `next - 1` waits to be executed, or is.
         reply: Control and payload frames of request `next - 1`, once it is executed. The next
             request shows that the client has them, so that their memory may change then.
         unreachable_since: When a probe first failed, in `time.monotonic` seconds.
         abandoned: Whether the client closed the session while a request was running.
+        state: What the service remembers of this session.
     """
 
     __slots__ = (
@@ -30,6 +31,7 @@ class Session:
         "peer",
         "reply",
         "running",
+        "state",
         "unreachable_since",
     )
 
@@ -42,3 +44,4 @@ class Session:
         self.reply: Optional[Tuple[bytes, Sequence[memoryview]]] = None
         self.unreachable_since: Optional[float] = None
         self.abandoned = False
+        self.state: Any = None

@@ -8,7 +8,7 @@ from typing import List, Optional, Sequence
 
 
 @dataclass(frozen=True)
-class Episode:
+class PlannedEpisode:
     """One episode to run.
 
     Attributes:
@@ -20,7 +20,9 @@ class Episode:
     seed: Optional[int]
 
 
-def plan_episodes(seeds: Optional[Sequence[int]], max_episodes: Optional[int]) -> List[Episode]:
+def plan_episodes(
+    seeds: Optional[Sequence[int]], max_episodes: Optional[int]
+) -> List[PlannedEpisode]:
     """Return the episodes that `seeds` and `max_episodes` ask for.
 
     Args:
@@ -53,4 +55,4 @@ def plan_episodes(seeds: Optional[Sequence[int]], max_episodes: Optional[int]) -
             f"expected at least one episode, got seeds={seeds!r}, max_episodes={max_episodes!r}"
         )
     planned = planned[:count] + [None] * (count - len(planned))
-    return [Episode(index, seed) for index, seed in enumerate(planned)]
+    return [PlannedEpisode(index, seed) for index, seed in enumerate(planned)]

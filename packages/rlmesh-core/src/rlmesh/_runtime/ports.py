@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Protocol, Tuple
+from typing import Any, Mapping, Optional, Protocol, Sequence, Tuple
+
+from rlmesh._contract.contract import EnvContract
+
+from .context import Episode
 
 
 class EnvPort(Protocol):
     """An env whose values are already those that the policy takes and gives."""
 
     @property
+    def contract(self) -> EnvContract:
+        """What the env promises."""
+        ...
+
+    @property
     def env_seconds(self) -> float:
         """What the env itself took for the last `reset` or `step`, in seconds."""
         ...
 
-    def reset(self, seed: Optional[int]) -> Tuple[Any, Mapping[Any, Any]]:
+    def reset(
+        self, seed: Optional[int], options: Optional[Mapping[str, Any]] = None
+    ) -> Tuple[Any, Any]:
         """Start an episode; return the observation and info."""
         ...
 
-    def step(self, action: Any) -> Tuple[Any, float, bool, bool, Mapping[Any, Any]]:
+    def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
         """Return observation, reward, terminated, truncated and info."""
-        ...
-
-    def close(self) -> None:
-        """Give the env up."""
         ...
 
 
 class Policy(Protocol):
     """Chooses actions; what it remembers of an episode it keeps by the episode's id."""
 
-    def start_episode(self, episode_id: str) -> None:
+    @property
+    def predict_seconds(self) -> float:
+        """What the model itself took for the last `predict`, in seconds."""
+        ...
+
+    def start_episode(self, episode: Episode) -> None:
         """Called after the env's reset, before the episode's first `predict`."""
         ...
 
-    def predict(self, observation: Any, /) -> Any:
-        """Return the action for one observation."""
+    def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
+        """Return the action for one observation, and perhaps those of the steps after it.
+
+        Args:
+            observation: What the env returned last.
+            episode: A started episode.
+            step: Number of its env steps so far.
+        """
         ...
 
     def end_episode(self, episode_id: str) -> None:

@@ -12,7 +12,7 @@ A value's body, in the control frame, is by space:
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional, Protocol, Sequence
 
 from rlmesh.backends import Backend
 from rlmesh.errors import ProtocolError, RLMeshError
@@ -20,7 +20,37 @@ from rlmesh.spaces import GraphInstance, Space
 
 from .decode import Decoder, compile_decoder
 from .encode import Encoder, compile_encoder
-from .payload import PartReader
+from .payload import PartReader, Parts
+
+
+class ValueCodec(Protocol):
+    """Turns values into bodies, and bodies into values."""
+
+    encode: Encoder
+    decode: Decoder
+
+
+class Encoded(NamedTuple):
+    """A value that stays encoded.
+
+    Attributes:
+        body: What stands for it in the control frame.
+        parts: Its large arrays.
+    """
+
+    body: Any
+    parts: Sequence[memoryview]
+
+
+class ForwardingCodec:
+    """Passes values on as they came, from one wire to another."""
+
+    encode: Encoder
+    decode: Decoder
+
+    def __init__(self) -> None:
+        self.encode = _forward
+        self.decode = _keep
 
 
 class Codec:
@@ -65,3 +95,12 @@ def _guarded(decode: Decoder, name: str) -> Decoder:
             raise ProtocolError(f"{name}: the received body does not decode: {exc}") from exc
 
     return guarded
+
+
+def _forward(value: Encoded, parts: Parts) -> Any:
+    parts.extend(value.parts)
+    return value.body
+
+
+def _keep(body: Any, reader: PartReader) -> Encoded:
+    return Encoded(body, reader.before())

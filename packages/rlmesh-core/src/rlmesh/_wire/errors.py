@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import traceback
 from types import TracebackType
-from typing import Any, Dict, Optional, Type
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Type
 
 from rlmesh import errors
-from rlmesh.errors import Busy, EnvError, ProtocolError, RLMeshError
+from rlmesh.errors import Busy, EnvError, ModelError, ProtocolError, RLMeshError
 
 _KINDS: Dict[str, Type[RLMeshError]] = {
     name: getattr(errors, name)
@@ -18,10 +18,19 @@ _MAX_TRACEBACK = 20_000
 _MAX_MESSAGE = 10_000
 
 
-def error_to_wire(exc: BaseException) -> Dict[str, Any]:
+def error_to_wire(
+    exc: BaseException,
+    role: str,
+    inputs: Optional[Mapping[str, Tuple[str, Sequence[int]]]] = None,
+) -> Dict[str, Any]:
     """Return an exception as plain data.
 
     Ours travel as class, message and attributes; those of user code also bring their traceback.
+
+    Args:
+        exc: What was raised.
+        role: What is served here, `"env"` or `"model"`.
+        inputs: What predict was given; see `ModelError`.
     """
     if _KINDS.get(type(exc).__name__) is type(exc):
         ours: Dict[str, Any] = {"kind": type(exc).__name__, "message": _text(exc)}
@@ -30,10 +39,11 @@ def error_to_wire(exc: BaseException) -> Dict[str, Any]:
         return ours
     trace = "".join(traceback.format_exception(type(exc), exc, _below_ours(exc.__traceback__)))
     return {
-        "kind": EnvError.__name__,
+        "kind": role,
         "type": type(exc).__name__,
         "message": _text(exc),
         "traceback": trace[-_MAX_TRACEBACK:],
+        "inputs": {path: [kind, list(shape)] for path, (kind, shape) in (inputs or {}).items()},
     }
 
 
@@ -52,13 +62,23 @@ def error_from_wire(body: Any, name: str, address: str) -> RLMeshError:
         return Busy(message, holder_gone=bool(body.get("holder_gone")))
     if kind is not None:
         return kind(message)
-    remote_type = str(body.get("type", "Exception"))
-    return EnvError(
-        f"{name} of the env at {address} raised {remote_type}: {message}",
-        remote_type=remote_type,
-        remote_message=message,
-        remote_traceback=str(body.get("traceback", "")),
-    )
+    role, remote_type = str(body.get("kind")), str(body.get("type", "Exception"))
+    sentence = f"{name} of the {role} at {address} raised {remote_type}: {message}"
+    details = {
+        "remote_type": remote_type,
+        "remote_message": message,
+        "remote_traceback": str(body.get("traceback", "")),
+    }
+    if role == "model":
+        return ModelError(sentence, inputs=_inputs_from_wire(body.get("inputs")), **details)
+    return EnvError(sentence, **details)
+
+
+def _inputs_from_wire(body: Any) -> Dict[str, Tuple[str, Tuple[int, ...]]]:
+    try:
+        return {str(path): (str(kind), tuple(shape)) for path, (kind, shape) in body.items()}
+    except (AttributeError, TypeError, ValueError):
+        return {}  # a description that does not parse must not hide the error
 
 
 def _below_ours(trace: Optional[TracebackType]) -> Optional[TracebackType]:

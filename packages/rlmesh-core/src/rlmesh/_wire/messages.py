@@ -14,8 +14,9 @@ import msgpack
 
 from rlmesh.errors import ProtocolError
 
-HELLO, PING, OPEN, PROBE = 0, 1, 2, 3
+HELLO, PING, OPEN, PROBE, SHUTDOWN = 0, 1, 2, 3, 4
 RESET, STEP, RENDER, CLOSE = 16, 17, 18, 19
+CONFIGURE_ROUTE, START_EPISODE, PREDICT, END_EPISODE = 20, 21, 22, 23
 FIRST_ACTING_OP = 16
 """Requests from here on act on a session, and are executed exactly once."""
 
@@ -24,10 +25,15 @@ OP_NAMES = {
     PING: "ping",
     OPEN: "open",
     PROBE: "probe",
+    SHUTDOWN: "shutdown",
     RESET: "reset",
     STEP: "step",
     RENDER: "render",
     CLOSE: "close",
+    CONFIGURE_ROUTE: "configure_route",
+    START_EPISODE: "start_episode",
+    PREDICT: "predict",
+    END_EPISODE: "end_episode",
 }
 
 OK, ERROR = 0, 1

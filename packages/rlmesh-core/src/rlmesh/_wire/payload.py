@@ -25,11 +25,12 @@ class PartReader:
         parts: The payload frames.
     """
 
-    __slots__ = ("_next", "_parts")
+    __slots__ = ("_lowest", "_next", "_parts")
 
     def __init__(self, parts: Sequence[memoryview]) -> None:
         self._parts = parts
         self._next = 0
+        self._lowest = len(parts)
 
     def take(self, nbytes: int) -> memoryview:
         """Return the next array's memory, of this many bytes.
@@ -49,8 +50,28 @@ class PartReader:
         """
         parts = self._parts
         if 0 <= index < len(parts) and len(parts[index]) == nbytes:
+            if index < self._lowest:
+                self._lowest = index
             return parts[index]
         sizes = [len(part) for part in parts[:8]]
         raise ProtocolError(
             f"payload: expected {nbytes} bytes in frame {index}, got frames of {sizes} bytes"
         )
+
+    def next(self, count: int) -> Sequence[memoryview]:
+        """Return the memory of the next arrays, whatever their sizes.
+
+        Raises:
+            ProtocolError: There are fewer.
+        """
+        index = self._next
+        self._next = index + count
+        if not 0 <= count <= len(self._parts) - index:
+            raise ProtocolError(
+                f"payload: expected {count} frames from {index} on, got {len(self._parts)} in all"
+            )
+        return self._parts[index : self._next]
+
+    def before(self) -> Sequence[memoryview]:
+        """Return the memory of all arrays before the first that was read."""
+        return self._parts[: self._lowest]

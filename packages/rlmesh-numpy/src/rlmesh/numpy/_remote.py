@@ -1,12 +1,19 @@
-"""A served env with NumPy values."""
+"""Served envs and models with NumPy values."""
 
 from __future__ import annotations
 
 from rlmesh._envs.remote import RemoteEnvBase
+from rlmesh._models.remote import RemoteModelBase
 from rlmesh.numpy._backend import BACKEND, NumpyValue
 
 
 class RemoteEnv(RemoteEnvBase[NumpyValue, NumpyValue]):
     """A served env whose observations hold NumPy arrays, which are writable."""
+
+    _backend = BACKEND
+
+
+class RemoteModel(RemoteModelBase[NumpyValue, NumpyValue]):
+    """A served model whose sessions have NumPy values."""
 
     _backend = BACKEND

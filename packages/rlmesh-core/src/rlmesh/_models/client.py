@@ -1,0 +1,101 @@
+"""The client's side of a served model: one session, for one env."""
+
+from __future__ import annotations
+
+import contextlib
+from time import perf_counter
+from typing import Any, List, NamedTuple, Optional, Sequence
+
+from rlmesh._contract.contract import EnvContract
+from rlmesh._rpc.client import RpcClient
+from rlmesh._runtime.context import Episode
+from rlmesh._wire.codec import ValueCodec
+from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, PREDICT, START_EPISODE
+from rlmesh._wire.payload import PartReader, Parts
+from rlmesh.errors import ProtocolError, SessionLost
+
+
+class Timeouts(NamedTuple):
+    """How long a served model may take.
+
+    Attributes:
+        predict: Seconds for one `predict`.
+        episode: Seconds for whatever happens once per episode, or once per run.
+    """
+
+    predict: float
+    episode: float
+
+
+class RemotePolicy:
+    """A served model, as the policy that the runtime drives.
+
+    Args:
+        rpc: An open session with the model's server.
+        contract: What the env promises.
+        observations: Encodes observations.
+        actions: Decodes actions.
+        execution_horizon: Number of actions of a chunk that are executed.
+        instruction: The run's instruction.
+        timeouts: See `Timeouts`.
+
+    Raises:
+        InvalidValue: The model has no such chunks, or takes no instruction.
+        RLMeshError: The server failed.
+    """
+
+    def __init__(
+        self,
+        rpc: RpcClient,
+        contract: EnvContract,
+        observations: ValueCodec,
+        actions: ValueCodec,
+        execution_horizon: int,
+        instruction: Optional[str],
+        timeouts: Timeouts,
+    ) -> None:
+        self.predict_seconds = 0.0
+        self._rpc = rpc
+        self._encode = observations.encode
+        self._decode = actions.decode
+        self._timeouts = timeouts
+        route = {
+            "contract": contract.to_dict(),
+            "execution_horizon": execution_horizon,
+            "instruction": instruction,
+        }
+        rpc.call(CONFIGURE_ROUTE, route, (), timeouts.episode)
+
+    def start_episode(self, episode: Episode) -> None:
+        """Have the server start the episode."""
+        body = (episode.id, episode.seed)
+        self._rpc.call(START_EPISODE, body, (), self._timeouts.episode)
+
+    def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
+        """Return the actions for one observation."""
+        started = perf_counter()
+        parts: Parts = []
+        body = (episode.id, step, self._encode(observation, parts))
+        reply, payload = self._rpc.call(PREDICT, body, parts, self._timeouts.predict)
+        reader = PartReader(payload)
+        actions: List[Any] = []
+        try:
+            bodies, elapsed = reply
+            for encoded, count in bodies:
+                actions.append(self._decode(encoded, PartReader(reader.next(count))))
+        except (TypeError, ValueError):
+            raise _unreadable() from None
+        if not actions:
+            raise _unreadable()
+        # Others' observations in the same batch, or a clock of its own, may make it longer.
+        self.predict_seconds = min(elapsed * 1e-9, perf_counter() - started)
+        return actions
+
+    def end_episode(self, episode_id: str) -> None:
+        """Have the server end the episode; with a session that is lost, it has done so itself."""
+        with contextlib.suppress(SessionLost):
+            self._rpc.call(END_EPISODE, episode_id, (), self._timeouts.episode)
+
+
+def _unreadable() -> ProtocolError:
+    return ProtocolError("the reply of the model does not parse: expected actions and a time")

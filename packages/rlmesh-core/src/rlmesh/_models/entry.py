@@ -1,0 +1,136 @@
+"""`rlmesh.run` and `rlmesh.session`: any model, here or served, and any env, here or served."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar, Union, overload
+
+from rlmesh._runtime.results import EpisodeResult, RunResult
+from rlmesh._runtime.session import MAX_STEPS, Session
+from rlmesh.types import Value
+
+from .evaluator import Evaluator
+from .remote import RemoteModel
+
+ObsT = TypeVar("ObsT")
+ActT = TypeVar("ActT")
+
+
+def run(
+    model: Union[Evaluator[Any, Any], str],
+    env: object,
+    *,
+    seeds: Optional[Sequence[int]] = None,
+    max_episodes: Optional[int] = None,
+    instruction: Optional[str] = None,
+    close_env: bool = False,
+    token: str = "",
+    execution_horizon: Optional[int] = None,
+    max_steps: int = MAX_STEPS,
+    on_result: Optional[Callable[[EpisodeResult], None]] = None,
+) -> RunResult:
+    """Drive a model against an env, wherever they are, and return what came of it.
+
+    Args:
+        model: A `Model`, a `RemoteModel`, or the address of a served model.
+        env: An env object, an object with an `address`, or an address; see `Model.run`.
+        seeds: See `Model.run`.
+        max_episodes: See `Model.run`.
+        instruction: See `Model.run`.
+        close_env: See `Model.run`.
+        token: The secret of whatever is dialed; empty means `RLMESH_TOKEN`.
+        execution_horizon: See `Model.run`.
+        max_steps: See `Model.run`.
+        on_result: See `Model.run`.
+
+    Raises:
+        ValueError, TypeError, RLMeshError: As `Model.run`.
+    """
+    with _evaluator(model, token) as evaluator:
+        return evaluator.run(
+            env,
+            seeds=seeds,
+            max_episodes=max_episodes,
+            instruction=instruction,
+            close_env=close_env,
+            token=token,
+            execution_horizon=execution_horizon,
+            max_steps=max_steps,
+            on_result=on_result,
+        )
+
+
+@overload
+def session(
+    model: Evaluator[ObsT, ActT],
+    env: object,
+    *,
+    instruction: Optional[str] = None,
+    close_env: bool = False,
+    token: str = "",
+    execution_horizon: Optional[int] = None,
+    max_steps: int = MAX_STEPS,
+) -> Session[ObsT, ActT]: ...
+
+
+@overload
+def session(
+    model: str,
+    env: object,
+    *,
+    instruction: Optional[str] = None,
+    close_env: bool = False,
+    token: str = "",
+    execution_horizon: Optional[int] = None,
+    max_steps: int = MAX_STEPS,
+) -> Session[Value, Value]: ...
+
+
+def session(
+    model: Union[Evaluator[Any, Any], str],
+    env: object,
+    *,
+    instruction: Optional[str] = None,
+    close_env: bool = False,
+    token: str = "",
+    execution_horizon: Optional[int] = None,
+    max_steps: int = MAX_STEPS,
+) -> Session[Any, Any]:
+    """Return a model and an env as a session, for a loop of one's own.
+
+    Args:
+        model: As for `run`; the session of an address has native values.
+        env: As for `run`.
+        instruction: As for `run`.
+        close_env: As for `run`.
+        token: As for `run`.
+        execution_horizon: As for `run`.
+        max_steps: As for `run`.
+
+    Raises:
+        ValueError, TypeError, RLMeshError: As `run`.
+    """
+    with _evaluator(model, token) as evaluator:
+        return evaluator.session(
+            env,
+            instruction=instruction,
+            close_env=close_env,
+            token=token,
+            execution_horizon=execution_horizon,
+            max_steps=max_steps,
+        )
+
+
+@contextmanager
+def _evaluator(model: object, token: str) -> Iterator[Evaluator[Any, Any]]:
+    """Give what runs: the model itself, or for an address a client, which is closed after it."""
+    if isinstance(model, Evaluator):
+        yield model
+    elif isinstance(model, str):
+        with RemoteModel(model, token=token) as remote:
+            yield remote
+    else:
+        raise TypeError(
+            "model: expected a Model, a RemoteModel or the address of a served model, got"
+            f" {model!r} ({type(model).__name__}); rlmesh.numpy.Model(policy) makes one of a policy"
+        )

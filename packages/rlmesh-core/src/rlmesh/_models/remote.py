@@ -1,0 +1,156 @@
+"""`RemoteModel`: a served model, run against envs as if it were here."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, ClassVar, Mapping, Optional, Tuple, Type, TypeVar
+
+from rlmesh._envs.client import EnvCalls, EnvView
+from rlmesh._rpc.client import RpcClient
+from rlmesh._rpc.dial import dial
+from rlmesh._runtime.ports import EnvPort, Policy
+from rlmesh._transport.security import Token
+from rlmesh._wire.codec import Codec, ForwardingCodec, ValueCodec
+from rlmesh.backends import Backend, NativeBackend
+from rlmesh.types import Value
+
+from .client import RemotePolicy, Timeouts
+from .evaluator import Evaluator
+
+ObsT = TypeVar("ObsT")
+ActT = TypeVar("ActT")
+
+
+class RemoteModelBase(Evaluator[ObsT, ActT]):
+    """A served model with the methods of a `Model`; subclasses choose the values of `session`.
+
+    `run` passes observations and actions on between the model's server and the env without looking
+    into them. Every run and every session has a session of its own at the server, so that one
+    `RemoteModel` may be used by several threads.
+
+    Args:
+        address: Where the model is served: `tcp://host:port`, `host:port` or `unix:///path`.
+        token: The model server's secret; empty means `RLMESH_TOKEN`, or none.
+        connect_timeout: Seconds to find the server, and to restore a broken connection.
+        predict_timeout: Seconds that one `predict` may take.
+        episode_timeout: Seconds that the model's callbacks may take, and the set-up for an env.
+        device: Where a session's observations and actions arrive, in frameworks that know devices.
+            None is the framework's default.
+
+    Raises:
+        AddressError: The address does not parse.
+        ConnectionFailed: No server answered within `connect_timeout`.
+        SecurityError: The server's token differs.
+        ProtocolError: The server is none of ours, of another version, or serves an env.
+        InvalidValue: The framework knows no such device.
+    """
+
+    _backend: ClassVar[Backend]
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: str = "",
+        connect_timeout: float = 10.0,
+        predict_timeout: float = 60.0,
+        episode_timeout: float = 300.0,
+        device: Optional[object] = None,
+    ) -> None:
+        self._device = self._backend.as_device(device)
+        self._address = address
+        self._token = Token(token)
+        self._connect_timeout = connect_timeout
+        self._timeouts = Timeouts(predict_timeout, episode_timeout)
+        self._rpc = self._dial()
+
+    @property
+    def address(self) -> str:
+        """The server's address."""
+        return self._address
+
+    @property
+    def device(self) -> Optional[Any]:
+        """Where a session's values arrive, in the framework's own terms; None for main memory."""
+        return self._device
+
+    def ping(self) -> Mapping[str, Any]:
+        """Return what the server says of itself: `uptime`, `sessions`, `requests`.
+
+        Raises:
+            RLMeshError: It does not answer.
+        """
+        status: Mapping[str, Any] = self._rpc.ping()
+        return status
+
+    def shutdown(self) -> None:
+        """Shut the server down, if its `ServeOptions.allow_remote_shutdown` lets clients do that.
+
+        Raises:
+            SecurityError: It does not.
+            RLMeshError: It does not answer.
+        """
+        self._rpc.shutdown()
+
+    def close(self) -> None:
+        """Free the connection; calling it again does nothing. Sessions have their own."""
+        self._rpc.close()
+
+    def __enter__(self: RemoteModelT) -> RemoteModelT:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        value: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._address!r})"
+
+    def _dial(self) -> RpcClient:
+        return dial(self._address, self._token, self._connect_timeout, "model")
+
+    def _connect(
+        self,
+        client: EnvCalls,
+        instruction: Optional[str],
+        execution_horizon: int,
+        unattended: bool,
+        resources: ExitStack,
+    ) -> Tuple[EnvPort, Policy]:
+        rpc = self._dial()
+        resources.callback(rpc.close)
+        rpc.open()
+        contract = client.contract
+        observations: ValueCodec
+        actions: ValueCodec
+        if unattended:
+            env = EnvView.forwarding(client)
+            observations = actions = ForwardingCodec()
+        else:
+            env = EnvView(client, self._backend, device=self._device)
+            observations = Codec(contract.observation_space, self._backend, "observation")
+            actions = Codec(contract.action_space, self._backend, "action", device=self._device)
+        policy = RemotePolicy(
+            rpc,
+            contract,
+            observations,
+            actions,
+            execution_horizon,
+            instruction,
+            self._timeouts,
+        )
+        return env, policy
+
+
+RemoteModelT = TypeVar("RemoteModelT", bound=RemoteModelBase[Any, Any])
+
+
+class RemoteModel(RemoteModelBase[Value, Value]):
+    """A served model whose sessions have native values."""
+
+    _backend = NativeBackend()

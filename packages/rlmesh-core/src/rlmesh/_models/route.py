@@ -1,0 +1,94 @@
+"""What a served model knows of one client: its env, and the episodes that are running."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from rlmesh._contract.contract import EnvContract
+from rlmesh._runtime.context import Episode, PredictContext
+from rlmesh._wire.codec import Codec
+from rlmesh._wire.payload import PartReader, Parts
+from rlmesh.backends import Backend
+from rlmesh.errors import NotReset, ProtocolError
+
+from .batches import stacker
+
+
+class Route:
+    """One client's env, as `configure_route` described it.
+
+    Args:
+        contract: What the env promises.
+        execution_horizon: Number of actions of a chunk that the client executes.
+        instruction: The run's instruction.
+        backend: The framework of the model's values.
+        device: Where its observations live.
+
+    Attributes:
+        key: Observations of routes with equal keys go into one batch.
+        horizon: As given.
+        stack: Makes a batch of observations.
+        episodes: The running episodes by id.
+    """
+
+    def __init__(
+        self,
+        contract: EnvContract,
+        execution_horizon: int,
+        instruction: Optional[str],
+        backend: Backend,
+        device: Optional[Any],
+    ) -> None:
+        space = contract.observation_space
+        self.key = (repr(space.to_spec()), execution_horizon)
+        self.horizon = execution_horizon
+        self.stack = stacker(space, backend, device)
+        self.episodes: Dict[str, Episode] = {}
+        self._instruction = instruction
+        self._observations = Codec(space, backend, "observation", device=device)
+        self._actions = Codec(contract.action_space, backend, "action")
+
+    def start(self, body: Any) -> str:
+        """Remember the episode that starts; return its id."""
+        try:
+            episode_id, seed = body
+        except (TypeError, ValueError):
+            raise ProtocolError("start_episode: expected an id and a seed") from None
+        if type(episode_id) is not str or type(seed) not in (int, type(None)):
+            raise ProtocolError("start_episode: expected a str and an integer or None")
+        self.episodes[episode_id] = Episode(episode_id, seed, self._instruction)
+        return episode_id
+
+    def decode(self, body: Any, payload: Sequence[memoryview]) -> Tuple[Any, PredictContext]:
+        """Return the observation of a predict request, and what belongs to it.
+
+        Raises:
+            ProtocolError: The body does not parse.
+            NotReset: Its episode is not running.
+        """
+        try:
+            episode_id, step, observation = body
+        except (TypeError, ValueError):
+            raise ProtocolError("predict: expected an episode, a step and an observation") from None
+        episode = self.episodes.get(episode_id) if type(episode_id) is str else None
+        if episode is None or type(step) is not int:
+            raise NotReset("predict: expected the id of an episode that was started, and a step")
+        context = PredictContext(episode.id, episode.seed, step, episode.instruction)
+        return self._observations.decode(observation, PartReader(payload)), context
+
+    def encode(self, actions: Sequence[Any]) -> Tuple[List[Any], Parts]:
+        """Return each action's body and number of large arrays, and copies of all of these.
+
+        Copies, because the model may write its next actions into the same memory before these are
+        sent, or sent again.
+
+        Raises:
+            InvalidValue: An action does not fit the env's action space.
+        """
+        bodies: List[Any] = []
+        parts: Parts = []
+        for action in actions:
+            before = len(parts)
+            body = self._actions.encode(action, parts)
+            bodies.append((body, len(parts) - before))
+        return bodies, [memoryview(bytes(part)) for part in parts]

@@ -1,0 +1,128 @@
+"""Who uses a service: its sessions, and what becomes of those whose client went away."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Dict, List, Optional
+
+from rlmesh._transport.carrier import Listener
+from rlmesh._wire.messages import OK, PROBE, Reply, pack
+from rlmesh.errors import Busy
+
+from .session import Session
+
+logger = logging.getLogger("rlmesh.server")
+
+
+class Sessions:
+    """The open sessions of one service.
+
+    Args:
+        role: What is served, `"env"` or `"model"`, for sentences.
+        capacity: Number of sessions at a time.
+        grace: Seconds for which a client that cannot be reached keeps its session.
+        boot: The server's boot id.
+        listener: Where the clients are reached.
+
+    Attributes:
+        ended: Sessions that the service is still to forget.
+    """
+
+    def __init__(
+        self, role: str, capacity: int, grace: float, boot: bytes, listener: Listener
+    ) -> None:
+        self._role = role
+        self._capacity = capacity
+        self._grace = grace
+        self._probe = pack(Reply(PROBE, 0, boot, OK, None))
+        self._listener = listener
+        self._open: Dict[bytes, Session] = {}
+        self._empty_since = time.monotonic()
+        self.ended: List[Session] = []
+        self.get = self._open.get
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long there has been no session; 0 while there is one."""
+        return 0.0 if self._open else time.monotonic() - self._empty_since
+
+    def add(self, session: Session) -> Session:
+        """Add a session for which there is room; return it."""
+        self._open[session.id] = session
+        return session
+
+    def end(self, session: Session) -> None:
+        """End a session."""
+        if self._open.pop(session.id, None) is not None:
+            self.ended.append(session)
+            self._empty_since = time.monotonic()
+
+    def end_all(self) -> None:
+        """End every session."""
+        for session in list(self._open.values()):
+            self.end(session)
+
+    def make_room(self, takeover: bool) -> None:
+        """Make sure that one more session fits.
+
+        Args:
+            takeover: Whether to end a session whose client cannot be reached.
+
+        Raises:
+            Busy: It does not fit.
+        """
+        if len(self._open) < self._capacity:
+            return
+        lost = [session for session in self._open.values() if not self._reaches(session)]
+        idle = [session for session in lost if not session.running]
+        if takeover and idle:
+            self.end(idle[0])
+            return
+        gone = bool(lost) or any(session.abandoned for session in self._open.values())
+        raise Busy(self._busy_sentence(), holder_gone=gone)
+
+    def check(self) -> None:
+        """Probe every client; end the sessions of those that stay unreachable."""
+        now = time.monotonic()
+        for session in list(self._open.values()):
+            if self._reaches(session) or session.running or session.unreachable_since is None:
+                continue
+            if now - session.unreachable_since >= self._grace:
+                logger.warning("freed the %s of a client that went away", self._role)
+                self.end(session)
+
+    def _reaches(self, session: Session) -> bool:
+        """Return whether a client can be reached, and remember since when it cannot."""
+        reachable = self._listener.send(session.peer, self._probe)
+        if reachable:
+            session.unreachable_since = None
+        elif session.unreachable_since is None:
+            session.unreachable_since = time.monotonic()
+        return reachable
+
+    def _busy_sentence(self) -> str:
+        if self._capacity > 1:
+            return f"the {self._role} has {len(self._open)} clients, as many as it may have"
+        (holder,) = self._open.values()
+        if holder.abandoned:
+            return f"the {self._role} still executes a call that its last client gave up"
+        left = self._seconds_left(holder)
+        if left is None:
+            return (
+                f"the {self._role} is held by another client;"
+                " a served env instance has one client at a time"
+            )
+        return (
+            f"the {self._role} is held by a client that cannot be reached; it becomes free"
+            f" in {left:.0f} s, or at once with takeover=True"
+        )
+
+    def _seconds_left(self, holder: Session) -> Optional[float]:
+        """Return how much longer a client that cannot be reached keeps its session."""
+        if holder.unreachable_since is None:
+            return None
+        return max(self._grace - (time.monotonic() - holder.unreachable_since), 0)
