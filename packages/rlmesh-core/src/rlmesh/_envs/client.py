@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import operator
-import os
-import weakref
 from typing import Any, Mapping, Optional, Protocol, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.client import RpcClient
-from rlmesh._rpc.dial import dial
+from rlmesh._rpc.dial import dial, goodbye
 from rlmesh._transport.security import Token
 from rlmesh._values.native import NativeBackend
 from rlmesh._wire.codec import Codec, ForwardingCodec, ValueCodec
@@ -53,7 +51,7 @@ class EnvClient:
         self._timeouts = {STEP: step_timeout, RESET: reset_timeout, RENDER: reset_timeout}
         self._takeover = takeover
         self._rpc, self.contract = self._open()
-        self._goodbye = self._finalizer()
+        self._goodbye = goodbye(self, self._rpc)
         self._closed = False
 
     def call(
@@ -72,13 +70,6 @@ class EnvClient:
         self._closed = True
         self._goodbye()
 
-    def _finalizer(self) -> Any:
-        """Return what closes the session: once, at the latest when this object or the program ends.
-
-        Otherwise the server would keep the env for a client that may come back.
-        """
-        return weakref.finalize(self, _close, self._rpc, os.getpid())
-
     def _open(self) -> Tuple[RpcClient, EnvContract]:
         rpc = dial(self.address, self._token, self._connect_timeout, "env")
         try:
@@ -91,16 +82,10 @@ class EnvClient:
         """Open a new session in place of a lost one; the env must be the same."""
         self._goodbye()
         self._rpc, contract = self._open()
-        self._goodbye = self._finalizer()
+        self._goodbye = goodbye(self, self._rpc)
         if contract != self.contract:
             self._goodbye()
             raise SessionLost(f"the server at {self.address} came back with another env")
-
-
-def _close(rpc: RpcClient, pid: int) -> None:
-    # A forked child that ends must leave its parent's session alone.
-    if os.getpid() == pid:
-        rpc.close()
 
 
 class EnvCalls(Protocol):

@@ -8,6 +8,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.client import RpcClient
+from rlmesh._rpc.dial import goodbye
 from rlmesh._runtime.context import Episode
 from rlmesh._wire.codec import ValueCodec
 from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, PREDICT, START_EPISODE
@@ -55,6 +56,7 @@ class RemotePolicy:
         timeouts: Timeouts,
     ) -> None:
         self.predict_seconds = 0.0
+        goodbye(self, rpc)
         self._rpc = rpc
         self._encode = observations.encode
         self._decode = actions.decode

@@ -1,8 +1,10 @@
-"""Finding a server by its address."""
+"""Finding a server by its address, and saying goodbye to it in any case."""
 
 from __future__ import annotations
 
-from typing import Optional
+import os
+import weakref
+from typing import Callable, Optional
 
 from rlmesh._contract.peer import Limits
 from rlmesh._transport.client import ZmqConnection
@@ -41,3 +43,21 @@ def dial(
     except BaseException:
         rpc.close()
         raise
+
+
+def goodbye(owner: object, rpc: RpcClient) -> Callable[[], object]:
+    """Return what closes a session: once, at the latest when its owner or the program ends.
+
+    Otherwise the server would keep what it holds for a client that may come back.
+
+    Args:
+        owner: Whose end closes it.
+        rpc: The session.
+    """
+    return weakref.finalize(owner, _close, rpc, os.getpid())
+
+
+def _close(rpc: RpcClient, pid: int) -> None:
+    # A forked child that ends must leave its parent's session alone.
+    if os.getpid() == pid:
+        rpc.close()
