@@ -13,11 +13,12 @@ from rlmesh._transport.security import Token
 from rlmesh._values.native import NativeBackend
 from rlmesh._wire.codec import Codec, ForwardingCodec, ValueCodec
 from rlmesh._wire.info import decode_info, encode_info
-from rlmesh._wire.messages import RENDER, RESET, STEP
+from rlmesh._wire.messages import RENDER, RESET, SELECT, STEP
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError, SessionLost
 from rlmesh.spaces import GraphInstance
+from rlmesh.spaces.selection import Path, selected
 
 
 class EnvClient:
@@ -48,7 +49,9 @@ class EnvClient:
         self.address = address
         self._token = token
         self._connect_timeout = connect_timeout
-        self._timeouts = {STEP: step_timeout, RESET: reset_timeout, RENDER: reset_timeout}
+        self._timeouts = dict.fromkeys((RESET, RENDER, SELECT), reset_timeout)
+        self._timeouts[STEP] = step_timeout
+        self._selection: Optional[Sequence[Path]] = None
         self._takeover = takeover
         self._rpc, self.contract = self._open()
         self._goodbye = goodbye(self, self._rpc)
@@ -64,6 +67,11 @@ class EnvClient:
                 return self._rpc.call(op, body, payload, self._timeouts[op])
             self._reopen()
         return self._rpc.call(op, body, payload, self._timeouts[op])
+
+    def select(self, paths: Optional[Sequence[Path]]) -> None:
+        """Have the server send only these leaves of observations; None: all of them."""
+        self._rpc.call(SELECT, paths, (), self._timeouts[SELECT])
+        self._selection = paths
 
     def close(self) -> None:
         """Free the env for other clients; calling it again does nothing."""
@@ -86,6 +94,8 @@ class EnvClient:
         if contract != self.contract:
             self._goodbye()
             raise SessionLost(f"the server at {self.address} came back with another env")
+        if self._selection is not None:
+            self.select(self._selection)
 
 
 class EnvCalls(Protocol):
@@ -97,6 +107,10 @@ class EnvCalls(Protocol):
         self, op: int, body: Any, payload: Sequence[memoryview]
     ) -> Tuple[Any, Sequence[memoryview]]:
         """Execute one request; return the reply's body and payload."""
+        ...
+
+    def select(self, paths: Optional[Sequence[Path]]) -> None:
+        """From now on, return only these leaves of observations; None: all of them."""
         ...
 
     def close(self) -> None:
@@ -112,6 +126,7 @@ class EnvView:
         backend: Whose arrays observations and info hold.
         graph_type: What observations of a Graph space become.
         device: Where the arrays of observations live; see `Backend.as_device`.
+        paths: The leaves of observations that were selected; None: all of them.
     """
 
     def __init__(
@@ -120,14 +135,16 @@ class EnvView:
         backend: Backend,
         graph_type: Any = GraphInstance,
         device: Optional[Any] = None,
+        paths: Optional[Sequence[Path]] = None,
     ) -> None:
         self.contract = contract = client.contract
         self.env_seconds = 0.0
         self._client = client
         self._from_tensor = backend.from_tensor
-        self._observations: ValueCodec = Codec(
-            contract.observation_space, backend, "observation", graph_type, device
-        )
+        space = contract.observation_space
+        if paths is not None:
+            space = selected(space, paths)
+        self._observations: ValueCodec = Codec(space, backend, "observation", graph_type, device)
         self._actions: ValueCodec = Codec(contract.action_space, backend, "action")
 
     @classmethod

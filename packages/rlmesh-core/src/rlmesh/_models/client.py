@@ -11,7 +11,7 @@ from rlmesh._rpc.client import RpcClient
 from rlmesh._rpc.dial import goodbye
 from rlmesh._runtime.context import Episode
 from rlmesh._wire.codec import ValueCodec
-from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, PREDICT, START_EPISODE
+from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, OBSERVE, PREDICT, START_EPISODE
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.errors import ProtocolError, SessionLost
 
@@ -34,13 +34,17 @@ class RemotePolicy:
     Args:
         rpc: An open session with the model's server.
         contract: What the env promises.
-        observations: Encodes observations.
-        actions: Decodes actions.
+        selects: Whether only the leaves of observations will be sent that the model reads.
         execution_horizon: Number of actions of a chunk that are executed.
         instruction: The run's instruction.
         timeouts: See `Timeouts`.
 
+    Attributes:
+        reads: The leaves of observations that the model reads; None for all of them.
+        needs_every_step: Whether it must be told of steps that a chunk answers.
+
     Raises:
+        AdapterResolutionError: The model's spec and the env's tags do not go together.
         InvalidValue: The model has no such chunks, or takes no instruction.
         RLMeshError: The server failed.
     """
@@ -49,8 +53,7 @@ class RemotePolicy:
         self,
         rpc: RpcClient,
         contract: EnvContract,
-        observations: ValueCodec,
-        actions: ValueCodec,
+        selects: bool,
         execution_horizon: int,
         instruction: Optional[str],
         timeouts: Timeouts,
@@ -58,15 +61,25 @@ class RemotePolicy:
         self.predict_seconds = 0.0
         goodbye(self, rpc)
         self._rpc = rpc
-        self._encode = observations.encode
-        self._decode = actions.decode
         self._timeouts = timeouts
         route = {
             "contract": contract.to_dict(),
             "execution_horizon": execution_horizon,
             "instruction": instruction,
+            "selects": selects,
         }
-        rpc.call(CONFIGURE_ROUTE, route, (), timeouts.episode)
+        needs, _ = rpc.call(CONFIGURE_ROUTE, route, (), timeouts.episode)
+        try:
+            reads = needs["reads"]
+            self.reads = None if reads is None else [tuple(path) for path in reads]
+            self.needs_every_step = bool(needs["needs_every_step"])
+        except (KeyError, TypeError):
+            raise ProtocolError("the reply of the model does not parse: expected needs") from None
+
+    def use(self, observations: ValueCodec, actions: ValueCodec) -> None:
+        """Set what encodes observations, and what decodes actions, before the first predict."""
+        self._encode = observations.encode
+        self._decode = actions.decode
 
     def start_episode(self, episode: Episode) -> None:
         """Have the server start the episode."""
@@ -92,6 +105,12 @@ class RemotePolicy:
         # Others' observations in the same batch, or a clock of its own, may make it longer.
         self.predict_seconds = min(elapsed * 1e-9, perf_counter() - started)
         return actions
+
+    def observe(self, observation: Any, episode: Episode, step: int) -> None:
+        """Tell the server of an observation for which there is an action already."""
+        parts: Parts = []
+        body = (episode.id, step, self._encode(observation, parts))
+        self._rpc.call(OBSERVE, body, parts, self._timeouts.predict)
 
     def end_episode(self, episode_id: str) -> None:
         """Have the server end the episode; with a session that is lost, it has done so itself."""

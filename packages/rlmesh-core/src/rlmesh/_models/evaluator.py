@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Callable, Generic, Iterable, Optional, Sequence, Tuple, TypeVar
 
 from rlmesh._envs.client import EnvCalls
@@ -14,6 +14,8 @@ from rlmesh._runtime.plan import PlannedEpisode, plan_episodes
 from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import MAX_STEPS, Session
+from rlmesh.errors import RLMeshError
+from rlmesh.spaces.selection import Path
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
@@ -236,3 +238,16 @@ class Evaluator(Generic[ObsT, ActT]):
 
 def _interrupt() -> None:
     raise KeyboardInterrupt
+
+
+def select(client: EnvCalls, paths: Optional[Sequence[Path]], resources: ExitStack) -> None:
+    """Have only these leaves of observations sent, for as long as the resources are held."""
+    if paths is not None:
+        client.select(paths)
+        resources.callback(_select_all, client)
+
+
+def _select_all(client: EnvCalls) -> None:
+    # An env that was lost meanwhile selects nothing any more.
+    with suppress(RLMeshError):
+        client.select(None)

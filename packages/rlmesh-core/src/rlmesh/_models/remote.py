@@ -11,12 +11,12 @@ from rlmesh._rpc.client import RpcClient
 from rlmesh._rpc.dial import dial
 from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh._transport.security import Token
-from rlmesh._wire.codec import Codec, ForwardingCodec, ValueCodec
+from rlmesh._wire.codec import Codec, ForwardingCodec
 from rlmesh.backends import Backend, NativeBackend
 from rlmesh.types import Value
 
 from .client import RemotePolicy, Timeouts
-from .evaluator import Evaluator
+from .evaluator import Evaluator, select
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
@@ -126,24 +126,19 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
         resources.callback(rpc.close)
         rpc.open()
         contract = client.contract
-        observations: ValueCodec
-        actions: ValueCodec
+        policy = RemotePolicy(
+            rpc, contract, unattended, execution_horizon, instruction, self._timeouts
+        )
         if unattended:
+            select(client, policy.reads, resources)
             env = EnvView.forwarding(client)
-            observations = actions = ForwardingCodec()
+            policy.use(ForwardingCodec(), ForwardingCodec())
         else:
             env = EnvView(client, self._backend, device=self._device)
-            observations = Codec(contract.observation_space, self._backend, "observation")
-            actions = Codec(contract.action_space, self._backend, "action", device=self._device)
-        policy = RemotePolicy(
-            rpc,
-            contract,
-            observations,
-            actions,
-            execution_horizon,
-            instruction,
-            self._timeouts,
-        )
+            policy.use(
+                Codec(contract.observation_space, self._backend, "observation"),
+                Codec(contract.action_space, self._backend, "action", device=self._device),
+            )
         return env, policy
 
 

@@ -10,8 +10,9 @@ from rlmesh._wire.codec import Codec
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.backends import Backend
 from rlmesh.errors import NotReset, ProtocolError
+from rlmesh.spaces.selection import selected
 
-from .batches import stacker
+from .adaptation import Adaptation
 
 
 class Route:
@@ -21,13 +22,15 @@ class Route:
         contract: What the env promises.
         execution_horizon: Number of actions of a chunk that the client executes.
         instruction: The run's instruction.
+        selects: Whether the client sends only the leaves of observations that are read.
+        adaptation: What stands between the model and this env.
         backend: The framework of the model's values.
         device: Where its observations live.
 
     Attributes:
         key: Observations of routes with equal keys go into one batch.
         horizon: As given.
-        stack: Makes a batch of observations.
+        adaptation: As given.
         episodes: The running episodes by id.
     """
 
@@ -36,17 +39,30 @@ class Route:
         contract: EnvContract,
         execution_horizon: int,
         instruction: Optional[str],
+        selects: bool,
+        adaptation: Adaptation,
         backend: Backend,
         device: Optional[Any],
     ) -> None:
         space = contract.observation_space
-        self.key = (repr(space.to_spec()), execution_horizon)
+        # What an adapter makes has the model's own format, whatever the env.
+        form = repr(space.to_spec()) if adaptation.is_plain else ""
+        self.key = (form, execution_horizon)
         self.horizon = execution_horizon
-        self.stack = stacker(space, backend, device)
+        self.adaptation = adaptation
+        if selects and adaptation.reads is not None:
+            space = selected(space, adaptation.reads)
         self.episodes: Dict[str, Episode] = {}
         self._instruction = instruction
         self._observations = Codec(space, backend, "observation", device=device)
         self._actions = Codec(contract.action_space, backend, "action")
+
+    def needs(self) -> Dict[str, Any]:
+        """Return what the client is to send, as plain data."""
+        return {
+            "reads": self.adaptation.reads,
+            "needs_every_step": self.adaptation.needs_every_step,
+        }
 
     def start(self, body: Any) -> str:
         """Remember the episode that starts; return its id."""
@@ -56,8 +72,15 @@ class Route:
             raise ProtocolError("start_episode: expected an id and a seed") from None
         if type(episode_id) is not str or type(seed) not in (int, type(None)):
             raise ProtocolError("start_episode: expected a str and an integer or None")
-        self.episodes[episode_id] = Episode(episode_id, seed, self._instruction)
+        episode = Episode(episode_id, seed, self._instruction)
+        self.adaptation.start(episode)
+        self.episodes[episode_id] = episode
         return episode_id
+
+    def end(self, episode_id: str) -> None:
+        """Forget an episode."""
+        del self.episodes[episode_id]
+        self.adaptation.end(episode_id)
 
     def decode(self, body: Any, payload: Sequence[memoryview]) -> Tuple[Any, PredictContext]:
         """Return the observation of a predict request, and what belongs to it.
@@ -76,18 +99,18 @@ class Route:
         context = PredictContext(episode.id, episode.seed, step, episode.instruction)
         return self._observations.decode(observation, PartReader(payload)), context
 
-    def encode(self, actions: Sequence[Any]) -> Tuple[List[Any], Parts]:
-        """Return each action's body and number of large arrays, and copies of all of these.
+    def encode(self, episode_id: str, outputs: Sequence[Any]) -> Tuple[List[Any], Parts]:
+        """Return for each output the action's body and number of large arrays, and all of these.
 
         Copies, because the model may write its next actions into the same memory before these are
         sent, or sent again.
 
         Raises:
-            InvalidValue: An action does not fit the env's action space.
+            InvalidValue: An output, or an action, is not what it should be.
         """
         bodies: List[Any] = []
         parts: Parts = []
-        for action in actions:
+        for action in self.adaptation.actions(episode_id, outputs):
             before = len(parts)
             body = self._actions.encode(action, parts)
             bodies.append((body, len(parts) - before))

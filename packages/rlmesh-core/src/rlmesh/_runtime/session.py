@@ -117,6 +117,8 @@ class Session(Generic[ObsT, ActT]):
             self._predict_seconds += inside
             self._wire_seconds += elapsed - inside
             self._first, index = self._steps, 0
+        elif self._policy.needs_every_step:
+            self._policy.observe(observation, episode, self._steps)
         action: ActT = self._actions[index]
         return action
 

@@ -14,9 +14,11 @@ class Ops(Protocol):
             `flip`, `moveaxis`, `broadcast_to`, `zeros_like`, `ones_like`, `matmul`. They are called
             with positional arguments only, which mean the same in NumPy, torch and JAX: `flip`
             takes a tuple of axes, `stack` and `concatenate` an axis, `sum` and `all` an axis.
+        traces: Whether `jit` compiles, so that constants made meanwhile belong to what is compiled.
     """
 
     xp: Any
+    traces: bool = False
 
     def constant(self, values: Any, dtype: str, device: Optional[Any]) -> Any:
         """Return an array of nested sequences of numbers.
@@ -60,5 +62,3 @@ class Ops(Protocol):
     def device_of(self, array: Any) -> Any:
         """Return where an array lives, as `Backend.from_tensor` takes it."""
         ...
-
-

@@ -93,9 +93,7 @@ def check_action(action: Action, space: Space[Any]) -> None:
         start += actuator.width
 
 
-def plan_action(
-    env: Action, space: Space[Any], model: Action, notes: List[Advisory]
-) -> ActionPlan:
+def plan_action(env: Action, space: Space[Any], model: Action, notes: List[Advisory]) -> ActionPlan:
     """Return how the env's action comes from the model's vector.
 
     Raises:
@@ -268,9 +266,14 @@ class _Pair:
                 raise self.fail(field, repr(wanted), have)
         if (model.encoding is None) != (env.encoding is None):
             raise self.fail("encoding", name_of(env.encoding), name_of(model.encoding))
-        if model.encoding is None and model.width != env.width and None in (
-            model.labels,
-            env.labels,
+        if (
+            model.encoding is None
+            and model.width != env.width
+            and None
+            in (
+                model.labels,
+                env.labels,
+            )
         ):
             raise self.fail("dim", env.width, model.width)
 

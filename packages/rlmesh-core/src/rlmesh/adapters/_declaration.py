@@ -171,9 +171,7 @@ DeclarationT = TypeVar("DeclarationT", bound=Declaration)
 
 def is_number(value: Any) -> bool:
     """Whether a value is a finite number, and no bool."""
-    return (
-        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    )
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check_tree(tree: Any, leaves: Tuple[type, ...], where: str) -> Any:

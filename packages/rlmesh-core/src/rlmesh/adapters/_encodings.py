@@ -65,5 +65,3 @@ def checked_dim(
             raise AdapterResolutionError(f"{where}.dim: expected {width}, {why}, got {dim}")
         dim = width
     return dim
-
-

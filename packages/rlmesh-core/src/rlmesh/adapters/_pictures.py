@@ -212,9 +212,7 @@ def _padded(inner: Tuple[int, int], target: Tuple[int, int], fill: int) -> Step:
             one = xp.zeros_like(like[..., :1, :, :] if axis == -3 else like[..., :, :1, :]) + fill
             return [ops.astype(one, "uint8")] * count
 
-        value = xp.concatenate(
-            [*strip(value, -3, above), value, *strip(value, -3, below)], -3
-        )
+        value = xp.concatenate([*strip(value, -3, above), value, *strip(value, -3, below)], -3)
         return xp.concatenate([*strip(value, -2, before), value, *strip(value, -2, after)], -2)
 
     return Step(f"padded to {rows}x{columns} with {fill}", apply)
@@ -271,4 +269,3 @@ def _values(spec: Image, channels: int, where: str) -> List[Step]:
 def _by_stats(stats: Stats, channels: int) -> List[Step]:
     first = Step("0..255 -> [0, 1]", lambda ops, value: value / 255)
     return [first, normalise(stats, channels)]
-

@@ -16,11 +16,11 @@ class Read(NamedTuple):
     """A leaf of the observation, and what is done with it.
 
     Attributes:
-        index: Of the leaf in `Plan.reads`.
+        place: Of the leaf in `Plan.reads`.
         steps: What is done with it.
     """
 
-    index: int
+    place: int
     steps: Sequence[Step]
 
 
@@ -183,13 +183,11 @@ def make_up(part: MadeUp, ops: Ops, device: Any, dtype: str = "float32") -> Any:
     return run(ops, part.steps, ops.xp.broadcast_to(one, part.shape))
 
 
-def _frame(
-    leaf: ArrayLeaf, ops: Ops, device: Any, raws: Sequence[Any], previous: Any
-) -> Any:
+def _frame(leaf: ArrayLeaf, ops: Ops, device: Any, raws: Sequence[Any], previous: Any) -> Any:
     values = []
     for part in leaf.parts:
         if isinstance(part, Read):
-            values.append(run(ops, part.steps, raws[part.index]))
+            values.append(run(ops, part.steps, raws[part.place]))
         elif isinstance(part, Previous):
             values.append(run(ops, part.steps, previous))
         else:
@@ -207,5 +205,3 @@ def lines_of(name: str, source: str, steps: Sequence[Step]) -> List[str]:
     if not steps:
         return [f"{name} <- {source}: as it is"]
     return [f"{name} <- {source}", *(f"    {step.line}" for step in steps)]
-
-

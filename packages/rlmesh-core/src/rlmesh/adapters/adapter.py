@@ -7,14 +7,14 @@ from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from rlmesh._values.numpy_bridge import NumpyBridge
-from rlmesh._values.registry import backend_of
+from rlmesh._values.registry import backend_names, import_backend
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue
 from rlmesh.spaces import Discrete
 
 from . import _plan as plans
 from ._plan import ArrayLeaf, Path, Plan
-from ._resolve import leaves_of_plan
+from ._resolution import leaves_of_plan
 from ._steps import Advisory
 
 
@@ -187,7 +187,7 @@ class Adapter(AdapterBase):
 
     def _ready(self, value: Any) -> _Compiled:
         if self._compiled is None:
-            backend = backend_of(value) or NumpyBridge()
+            backend = _backend_of(value)
             self._compiled = _Compiled(self._plan, self._arrays, backend, self._device)
         return self._compiled
 
@@ -196,9 +196,7 @@ class Adapter(AdapterBase):
             self._previous = compiled.vector([0.0] * self._plan.action.width)
         return self._previous
 
-    def _stacked(
-        self, compiled: _Compiled, raws: Sequence[Any], previous: Any
-    ) -> List[List[Any]]:
+    def _stacked(self, compiled: _Compiled, raws: Sequence[Any], previous: Any) -> List[List[Any]]:
         """Return for each leaf the past arrays of its stack."""
         if any(leaf.history and not past for leaf, past in zip(self._arrays, self._pasts)):
             self._begin(compiled, raws, previous)
@@ -305,6 +303,22 @@ class _Compiled:
         return plans.make_up(part, self._ops, self._device)
 
 
+def _backend_of(value: Any) -> Backend:
+    """Return the backend of the first array in a value; NumPy's where there is none."""
+    if isinstance(value, dict):
+        parts: Any = value.values()
+    elif isinstance(value, (list, tuple)):
+        parts = value
+    else:
+        name = type(value).__module__.partition(".")[0].replace("jaxlib", "jax")
+        if name == "numpy" or name not in backend_names():
+            return NumpyBridge()
+        backend: Backend = import_backend(name).Model._backend
+        return backend
+    found = [one for one in map(_backend_of, parts) if one.name != "numpy"]
+    return found[0] if found else NumpyBridge()
+
+
 def _at(observation: Any, path: Tuple[Any, ...]) -> Any:
     """Return a leaf of an observation."""
     value = observation
@@ -315,5 +329,3 @@ def _at(observation: Any, path: Tuple[Any, ...]) -> Any:
         keys = "".join(f"[{key!r}]" for key in path)
         raise InvalidValue(f"observation{keys}: expected a value, got none") from None
     return value
-
-

@@ -8,7 +8,7 @@ from typing import Any, Callable, ClassVar, Dict, Optional, Sequence, Tuple, Uni
 from rlmesh._values.dtypes import DTYPES
 from rlmesh.errors import AdapterResolutionError
 
-from ._declaration import Declaration, check_tree
+from ._declaration import Declaration, check_tree, leaves_of
 from ._encodings import Encoding, check_encoding
 from .actions import Action
 from .roles import CANONICAL_WIDTHS
@@ -154,9 +154,8 @@ class Image(Declaration):
             raise self._fail("fill", "an integer from 0 to 255")
         if not isinstance(self.normalize, (bool, Stats)):
             self._check_pair("normalize")
-        if isinstance(self.normalize, Stats):
-            if self.normalize.width is not None:
-                self.normalize.check_width(self.channels or 3, "Image.normalize")
+        if isinstance(self.normalize, Stats) and self.normalize.width is not None:
+            self.normalize.check_width(self.channels or 3, "Image.normalize")
         if self.normalize is not False and DTYPES[self.dtype].kind not in "fV":
             raise self._fail("normalize", f"False with the integer dtype {self.dtype!r}")
 
@@ -435,6 +434,11 @@ class ModelSpec(Declaration):
         if not isinstance(self.output, Action):
             raise self._fail("output", "an Action(...)")
 
+    @property
+    def takes_instruction(self) -> bool:
+        """Whether there is a text input."""
+        return any(isinstance(leaf, Text) for _, leaf in leaves_of(self.input))
+
 
 def check_dtype(leaf: Any) -> None:
     """Check the dtype of a leaf."""
@@ -484,5 +488,3 @@ def history_of(leaf: Any) -> Tuple[int, ...]:
     if leaf.stack is None:
         return ()
     return tuple(leaf.stride * i for i in reversed(range(leaf.stack)))
-
-

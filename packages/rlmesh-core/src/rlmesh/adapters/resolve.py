@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional, TypeVar
 
+from rlmesh._values.numpy_bridge import NumpyBridge
+from rlmesh.backends import Backend
 from rlmesh.errors import AdapterResolutionError
 from rlmesh.spaces import as_space
 
 from ._actuators import check_action
 from ._leaves import offers_of
-from ._resolve import custom_encodings, resolve_plan
+from ._resolution import custom_encodings, resolve_plan
+from ._rotations import PROBE_QUATERNIONS, convert
 from ._rotations import check_inverse as try_both_arms
 from .adapter import Adapter
 from .inputs import ModelSpec
@@ -45,7 +48,7 @@ def resolve(
             and what was expected.
     """
     if check_inverse:
-        check_encodings(env_tags, model_spec)
+        check_encodings(env_tags, model_spec, None)
     plan = resolve_plan(
         env_tags, observation_space, action_space, model_spec, trust_entrypoints=trust_entrypoints
     )
@@ -126,14 +129,21 @@ def tagged(observation_space: Any, action_space: Any, tags: EnvTags) -> Dict[str
     return {METADATA_KEY: tags.to_dict()}
 
 
-def check_encodings(tags: EnvTags, spec: ModelSpec) -> None:
+def check_encodings(tags: EnvTags, spec: ModelSpec, backend: Optional[Backend]) -> None:
     """Try the arms of each `CustomEncoding` against each other.
+
+    Args:
+        tags: The env's side.
+        spec: The model's.
+        backend: On whose arrays; None takes NumPy's.
 
     Raises:
         AdapterResolutionError: One does not undo the other.
     """
     for where, encoding in custom_encodings(tags, spec).items():
+        ops = (backend or NumpyBridge()).ops
+        probes = ops.constant(PROBE_QUATERNIONS, "float32", None)
         try:
-            try_both_arms(encoding)
+            try_both_arms(ops.xp, encoding, convert(ops.xp, probes, "quat_xyzw", encoding.base))
         except ValueError as exc:
             raise AdapterResolutionError(f"{where}.encoding: {exc}") from exc

@@ -71,7 +71,7 @@ def resolve_plan(
         texts=resolution.texts,
         reads_all=any(isinstance(leaf, CustomLeaf) for _, leaf in leaves_of_plan(payload)),
         action=action,
-        takes_instruction=any(isinstance(leaf, Text) for _, leaf in leaves_of(spec.input)),
+        takes_instruction=spec.takes_instruction,
         lines=resolution.lines,
         notes=resolution.notes,
     )
