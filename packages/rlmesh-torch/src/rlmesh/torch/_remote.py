@@ -1,0 +1,16 @@
+"""A served env with torch values."""
+
+from __future__ import annotations
+
+from rlmesh._envs.remote import RemoteEnvBase
+from rlmesh.torch._backend import BACKEND, TorchValue
+
+
+class RemoteEnv(RemoteEnvBase[TorchValue, TorchValue]):
+    """A served env whose observations hold torch tensors.
+
+    They are writable and nobody else's, views of received memory on the CPU and copies on any
+    other device. By default that is torch's default device at the time the env is made.
+    """
+
+    _backend = BACKEND
