@@ -62,8 +62,8 @@ class ModelService:
         self._device = device
         self._delegated = delegated
         self._corners = Corners(source.corners, backend)
-        self._max_batch = options.max_batch_size if self._corners.batches else 1
-        self._max_wait = options.max_wait if self._corners.batches else 0.0
+        self._max_batch = options.max_batch_size
+        self._max_wait = options.max_wait
         self._waits_since: Optional[float] = None
         self._running = 0
 
@@ -74,7 +74,7 @@ class ModelService:
     def delay(self, waiting: Deque[Call]) -> float:
         """Return how long to wait for a fuller batch."""
         full = min(self._max_batch, self._running)
-        if not self._max_wait or len(waiting) >= full or waiting[0].op != PREDICT:
+        if not self._max_wait or len(waiting) >= full or not self._is_batchable(waiting[0]):
             return 0.0
         now = monotonic()
         if self._waits_since is None:
@@ -144,10 +144,18 @@ class ModelService:
         self._running -= 1
         self._source.end_episode(episode_id)
 
+    def _is_batchable(self, call: Call) -> bool:
+        """Whether a call is a predict of a kind that the model does in batches."""
+        route = call.session.state
+        return (
+            call.op == PREDICT and route is not None and self._corners.takes_batches(route.horizon)
+        )
+
     def _companions(self, first: Call, waiting: Deque[Call]) -> List[Call]:
         """Take the predicts off the queue that go into one batch with the first."""
         found: List[Call] = []
-        if self._max_batch == 1 or first.session.state is None:
+        # One by one, they must not go together: the next may reuse the memory of this one's action.
+        if self._max_batch == 1 or not self._is_batchable(first):
             return found
         others: Deque[Call] = deque()
         key = first.session.state.key

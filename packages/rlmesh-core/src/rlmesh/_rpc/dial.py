@@ -38,7 +38,11 @@ def dial(
     try:
         found = rpc.hello().role
         if found != role:
-            raise ProtocolError(f"{address} serves a {found}, expected a {role}")
+            article = {"env": "an", "model": "a"}
+            raise ProtocolError(
+                f"{address} serves {article.get(found, 'a')} {found},"
+                f" expected {article[role]} {role}"
+            )
         return rpc
     except BaseException:
         rpc.close()
