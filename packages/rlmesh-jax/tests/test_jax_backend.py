@@ -144,7 +144,7 @@ def test_a_device_is_given_by_name_or_as_such(device):
     assert array.committed
 
 
-@pytest.mark.parametrize("device", ["abacus", "cpu:99", "cpu:-1", "cpu:x", 1.5])
+@pytest.mark.parametrize("device", ["", "abacus", "cpu:", "cpu:99", "cpu:-1", "cpu:x", 0, 1.5])
 def test_an_unknown_device_is_refused_with_those_that_exist(device):
     with pytest.raises(InvalidValue, match=rf"device: expected one of .*cpu:0.*, got '?{device}"):
         BACKEND.as_device(device)

@@ -19,6 +19,18 @@ def evaluation(env: Any) -> None:
     rlmesh.jax.Model(lambda observation: jnp.zeros(2), device="cpu")
 
 
+def session(env: Any) -> None:
+    joined = rlmesh.jax.Model(lambda observation: 0).session(env)
+    assert_type(joined, rlmesh.Session[JaxValue, JaxValue])
+    assert_type(joined.reset(seed=1), Tuple[JaxValue, Dict[str, Any]])
+    assert_type(joined.predict(None), JaxValue)
+    assert_type(joined.step(0)[1], float)
+    remote = rlmesh.jax.RemoteModel("127.0.0.1:5555")
+    assert_type(remote.run(env), rlmesh.RunResult)
+    assert_type(remote.session(env), rlmesh.Session[JaxValue, JaxValue])
+    assert_type(rlmesh.session(remote, env), rlmesh.Session[JaxValue, JaxValue])
+
+
 def stepping() -> None:
     env = rlmesh.jax.RemoteEnv("127.0.0.1:5555")
     assert_type(env.reset(), Tuple[JaxValue, Dict[str, Any]])

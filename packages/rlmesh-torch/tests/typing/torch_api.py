@@ -18,6 +18,18 @@ def evaluation(env: Any, module: torch.nn.Module) -> None:
     rlmesh.torch.Model(lambda observation: torch.zeros(2), device="cpu")
 
 
+def session(env: Any) -> None:
+    joined = rlmesh.torch.Model(lambda observation: 0).session(env)
+    assert_type(joined, rlmesh.Session[TorchValue, TorchValue])
+    assert_type(joined.reset(seed=1), Tuple[TorchValue, Dict[str, Any]])
+    assert_type(joined.predict(None), TorchValue)
+    assert_type(joined.step(0)[1], float)
+    remote = rlmesh.torch.RemoteModel("127.0.0.1:5555")
+    assert_type(remote.run(env), rlmesh.RunResult)
+    assert_type(remote.session(env), rlmesh.Session[TorchValue, TorchValue])
+    assert_type(rlmesh.session(remote, env), rlmesh.Session[TorchValue, TorchValue])
+
+
 def stepping() -> None:
     env = rlmesh.torch.RemoteEnv("127.0.0.1:5555")
     assert_type(env.reset(), Tuple[TorchValue, Dict[str, Any]])

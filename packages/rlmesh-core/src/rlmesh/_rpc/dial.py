@@ -38,10 +38,10 @@ def dial(
     try:
         found = rpc.hello().role
         if found != role:
-            article = {"env": "an", "model": "a"}
+            articles = {"env": "an"}
             raise ProtocolError(
-                f"{address} serves {article.get(found, 'a')} {found},"
-                f" expected {article[role]} {role}"
+                f"{address} serves {articles.get(found, 'a')} {found},"
+                f" expected {articles.get(role, 'a')} {role}"
             )
         return rpc
     except BaseException:

@@ -1,4 +1,4 @@
-"""Values between an env that is served and the framework's `Model` and `RemoteEnv`."""
+"""Values between served envs and models and the framework's classes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any, List, Tuple
 import pytest
 
 import rlmesh
-from rlmesh import EnvServer, spaces
+from rlmesh import EnvServer, ModelServer, spaces
 from rlmesh._envs.remote import RemoteEnvBase
 from rlmesh._models.base import ModelBase
+from rlmesh._models.remote import RemoteModelBase
 from rlmesh._values.dtypes import DTYPES, widens
 from rlmesh.errors import InvalidValue
 
@@ -22,7 +23,7 @@ BATCHED = ("arrays", "large", "empty", "number", "switches", "choices")
 
 
 class ServedPromises(BackendSubject):
-    """The module's `Model` and `RemoteEnv`, over a real socket."""
+    """The module's `Model`, `RemoteEnv` and `RemoteModel`, over a real socket."""
 
     def test_its_module_is_found_by_its_name(self) -> None:
         """As `rlmesh.<name>`, which needs the entry point of an installed package."""
@@ -30,7 +31,8 @@ class ServedPromises(BackendSubject):
 
     def test_its_classes_are_built_on_those_of_core(self) -> None:
         """They convert with this backend, and bring nothing else."""
-        for name, base in (("Model", ModelBase), ("RemoteEnv", RemoteEnvBase)):
+        bases = {"Model": ModelBase, "RemoteEnv": RemoteEnvBase, "RemoteModel": RemoteModelBase}
+        for name, base in bases.items():
             cls = getattr(self.module, name)
             assert issubclass(cls, base)
             assert cls._backend.name == self.backend.name
@@ -65,8 +67,24 @@ class ServedPromises(BackendSubject):
         with EnvServer(env) as server:
             expected = rlmesh.Model(_same).run(server.address, seeds=range(3))
             assert self.module.Model(_same).run(server.address, seeds=range(3)) == expected
+            with ModelServer(self.module.Model(_same)) as model:
+                with self.module.RemoteModel(model.address) as remote:
+                    assert remote.run(server.address, seeds=range(3)) == expected
         assert self.module.Model(_same).run(env, seeds=range(3)) == expected
         assert expected.success_rate == 1.0
+
+    def test_a_session_with_a_served_model_has_the_frameworks_values(self) -> None:
+        """Observations and actions, bit for bit."""
+        env = Sampling(every_space(self.exact_dtypes()))
+        with ModelServer(self.module.Model(_same)) as server:
+            with self.module.RemoteModel(server.address) as model, model.session(env) as session:
+                observation, _ = session.reset(seed=5)
+                action = session.predict(observation)
+                assert self.native(action) == self.native(observation)
+                arrays = action["arrays"].values()
+                assert all(self.backend.is_array(one) for pair in arrays for one in pair)
+                session.step(action)
+        assert env.received == env.shown[:1]
 
     def test_batches_have_the_result_of_single_observations(self) -> None:
         """Where the model takes a batch of observations, and returns one of actions."""

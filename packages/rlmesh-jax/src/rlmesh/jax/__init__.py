@@ -12,6 +12,6 @@ if find_spec("rlmesh.backends") is None:
 
 from rlmesh.jax._backend import JaxValue, asarray, from_array
 from rlmesh.jax._model import Model
-from rlmesh.jax._remote import RemoteEnv
+from rlmesh.jax._remote import RemoteEnv, RemoteModel
 
-__all__ = ["Model", "RemoteEnv", "JaxValue", "asarray", "from_array"]
+__all__ = ["Model", "RemoteEnv", "RemoteModel", "JaxValue", "asarray", "from_array"]

@@ -37,9 +37,9 @@ _OFTEN = 64
 class JaxBackend(Backend):
     """Turns memory into JAX arrays and back.
 
-    An array is always a copy of the memory. JAX would take some CPU memory as it is, but only at
-    some addresses, and arrays that change with other memory are none that JAX expects. The other
-    way, the memory of an array on the CPU is shared; it is read-only.
+    An array of a tensor is a copy. JAX could use memory on the CPU in place, but does so at some
+    addresses only, so that an array would sometimes change with the tensor, and JAX expects none to
+    change. The other way, the memory of an array on the CPU is shared; it is read-only.
     """
 
     name = "jax"
@@ -109,9 +109,9 @@ class JaxBackend(Backend):
         """
         if requested is None or isinstance(requested, jax.Device):
             return requested
-        platform, _, index = str(requested).partition(":")
         try:
-            return jax.local_devices(backend=platform)[_index(index)]
+            platform, index = _parsed(str(requested))
+            return jax.local_devices(backend=platform)[index]
         except (RuntimeError, ValueError, IndexError) as exc:
             raise InvalidValue(
                 f"device: expected one of {', '.join(_available())}, got {requested!r}"
@@ -120,7 +120,7 @@ class JaxBackend(Backend):
     def importer(
         self, dtype: str, shape: Tuple[int, ...], device: Optional[jax.Device] = None
     ) -> Callable[[Any], jax.Array]:
-        """Return a function that copies memory to the device, faster once it is used often."""
+        """Return a function that takes memory to the device, faster once it is used often."""
         over = self._bridge.importer(dtype, shape)
         # A compiled function takes its arguments to a device in a tenth of device_put's time.
         on = None if device is None else jax.sharding.SingleDeviceSharding(device)
@@ -217,10 +217,12 @@ def _narrowed(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return narrow
 
 
-def _index(text: str) -> int:
-    if text and not text.isdigit():
-        raise ValueError(f"expected a device's number, got {text!r}")
-    return int(text or 0)
+def _parsed(device: str) -> Tuple[str, int]:
+    """Return a device's platform and number; without one it is the first."""
+    platform, colon, number = device.partition(":")
+    if not platform or (colon and not number.isdigit()):
+        raise ValueError("expected a name such as 'cpu' or 'gpu:1'")
+    return platform, int(number or 0)
 
 
 def _available() -> List[str]:
