@@ -65,6 +65,10 @@ class EnvClient:
             self._reopen()
         return self._rpc.call(op, body, payload, self._timeouts[op])
 
+    def shutdown(self) -> None:
+        """Shut the server down, if it lets clients do that."""
+        self._rpc.shutdown()
+
     def close(self) -> None:
         """Free the env for other clients; calling it again does nothing."""
         self._closed = True

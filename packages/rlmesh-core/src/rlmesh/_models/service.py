@@ -66,6 +66,7 @@ class ModelService:
         self._max_wait = options.max_wait
         self._waits_since: Optional[float] = None
         self._running = 0
+        self._closed = False
 
     def describe(self) -> Dict[str, Any]:
         """Return nothing: what a client needs to know is the answer to `configure_route`."""
@@ -102,8 +103,10 @@ class ModelService:
                     logger.exception("on_episode_end raised for a client that went away")
 
     def close(self) -> None:
-        """Call `on_close`."""
-        self._source.close()
+        """Call `on_close`, once."""
+        if not self._closed:
+            self._closed = True
+            self._source.close()
 
     def _configure(self, call: Call) -> Any:
         """Execute a call that is no predict; return the reply's body."""

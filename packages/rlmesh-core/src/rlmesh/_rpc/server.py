@@ -102,6 +102,15 @@ class RpcServer:
             if not self.finished.is_set():
                 self._listener.wake()
 
+    def abandon(self) -> None:
+        """Free everything of a server that will not run."""
+        if not self.finished.is_set():
+            try:
+                self._listener.close()
+                self._service.close()
+            finally:
+                self.finished.set()
+
     def _serve(self) -> None:
         """Receive requests and execute them until a stop, and the end of the drain."""
         waiting, receive = self._waiting, self._listener.receive

@@ -67,23 +67,25 @@ class ServedPromises(BackendSubject):
         with EnvServer(env) as server:
             expected = rlmesh.Model(_same).run(server.address, seeds=range(3))
             assert self.module.Model(_same).run(server.address, seeds=range(3)) == expected
-            with ModelServer(self.module.Model(_same)) as model:
-                with self.module.RemoteModel(model.address) as remote:
-                    assert remote.run(server.address, seeds=range(3)) == expected
+            with ModelServer(self.module.Model(_same)) as model, self.module.RemoteModel(
+                model.address
+            ) as remote:
+                assert remote.run(server.address, seeds=range(3)) == expected
         assert self.module.Model(_same).run(env, seeds=range(3)) == expected
         assert expected.success_rate == 1.0
 
     def test_a_session_with_a_served_model_has_the_frameworks_values(self) -> None:
         """Observations and actions, bit for bit."""
         env = Sampling(every_space(self.exact_dtypes()))
-        with ModelServer(self.module.Model(_same)) as server:
-            with self.module.RemoteModel(server.address) as model, model.session(env) as session:
-                observation, _ = session.reset(seed=5)
-                action = session.predict(observation)
-                assert self.native(action) == self.native(observation)
-                arrays = action["arrays"].values()
-                assert all(self.backend.is_array(one) for pair in arrays for one in pair)
-                session.step(action)
+        with ModelServer(self.module.Model(_same)) as server, self.module.RemoteModel(
+            server.address
+        ) as model, model.session(env) as session:
+            observation, _ = session.reset(seed=5)
+            action = session.predict(observation)
+            assert self.native(action) == self.native(observation)
+            arrays = action["arrays"].values()
+            assert all(self.backend.is_array(one) for pair in arrays for one in pair)
+            session.step(action)
         assert env.received == env.shown[:1]
 
     def test_batches_have_the_result_of_single_observations(self) -> None:

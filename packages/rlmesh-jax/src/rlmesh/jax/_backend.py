@@ -9,6 +9,7 @@ import numpy as np
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from rlmesh import Tensor
 from rlmesh.backends import Backend, NumpyBridge
 from rlmesh.errors import InvalidValue
@@ -26,6 +27,9 @@ JaxValue = Union[
     Dict[str, Any],
 ]
 """What a JAX model sees and returns: arrays, numbers, text, and containers of these."""
+
+_CONFIG: Any = jax.config
+"""JAX's switches, which type checkers do not know."""
 
 _NARROWED = {"int64": "int32", "uint64": "uint32", "float64": "float32"}
 """What 64-bit numbers become where JAX has them switched off."""
@@ -54,7 +58,7 @@ class JaxBackend(Backend):
         """Whether the value is a `jax.Array`."""
         return isinstance(value, jax.Array)
 
-    def from_tensor(self, tensor: Tensor, device: Optional[jax.Device] = None) -> jax.Array:
+    def from_tensor(self, tensor: Tensor, device: Optional[Any] = None) -> jax.Array:
         """Return an array with a copy of the tensor's memory.
 
         Raises:
@@ -69,7 +73,7 @@ class JaxBackend(Backend):
         Raises:
             InvalidValue: A dtype that tensors lack, or an array without memory in this process.
         """
-        if isinstance(array, jax.core.Tracer):
+        if isinstance(array, Tracer):
             what = f"a tracer of {array.dtype}{list(array.shape)}, as inside of jax.jit"
             raise InvalidValue(f"data: expected an array with values, got {what}")
         if array.is_deleted():
@@ -83,7 +87,7 @@ class JaxBackend(Backend):
             raise InvalidValue(f"dtype: expected numbers, got {what}")
         return self._bridge.to_tensor(np.asarray(array))
 
-    def stack(self, values: Sequence[Any], device: Optional[jax.Device] = None) -> jax.Array:
+    def stack(self, values: Sequence[Any], device: Optional[Any] = None) -> jax.Array:
         """Return arrays or numbers along a new first axis; a copy.
 
         Raises:
@@ -92,16 +96,17 @@ class JaxBackend(Backend):
         if isinstance(values[0], jax.Array):
             return self._stack(*values)
         array = np.asarray(values)
-        if not jax.config.jax_enable_x64:
+        if not _CONFIG.jax_enable_x64:
             array = _narrowed(array)
-        return jax.device_put(array, device)
+        stacked: jax.Array = jax.device_put(array, device)
+        return stacked
 
     def unstack(self, array: jax.Array) -> Sequence[jax.Array]:
         """Return the arrays along the first axis; copies, as JAX has no views."""
         # Not jnp.unstack, which takes seconds to compile for each new batch of some size.
         return [self._row(array, i) for i in range(array.shape[0])]
 
-    def as_device(self, requested: Optional[Any]) -> Optional[jax.Device]:
+    def as_device(self, requested: Optional[Any]) -> Optional[Any]:
         """Return the device of a name such as `"cpu"` or `"gpu:1"`.
 
         Args:
@@ -118,7 +123,7 @@ class JaxBackend(Backend):
             ) from exc
 
     def importer(
-        self, dtype: str, shape: Tuple[int, ...], device: Optional[jax.Device] = None
+        self, dtype: str, shape: Tuple[int, ...], device: Optional[Any] = None
     ) -> Callable[[Any], jax.Array]:
         """Return a function that takes memory to the device, faster once it is used often."""
         over = self._bridge.importer(dtype, shape)
@@ -130,13 +135,13 @@ class JaxBackend(Backend):
         def array_of(data: Any) -> jax.Array:
             nonlocal uses
             array = over(data)
-            if dtype in _NARROWED and not jax.config.jax_enable_x64:
+            if dtype in _NARROWED and not _CONFIG.jax_enable_x64:
                 array = _narrowed(array)
                 self._warn(dtype)
             uses += 1
-            if uses > _OFTEN and not _is_debugging():
-                return put_compiled(array)
-            return jax.device_put(array, device)
+            compiled = uses > _OFTEN and not _is_debugging()
+            put: jax.Array = put_compiled(array) if compiled else jax.device_put(array, device)
+            return put
 
         return array_of
 
@@ -172,7 +177,7 @@ def _same(array: Any) -> Any:
     return array
 
 
-def _stack(*arrays: jax.Array) -> jax.Array:
+def _stack(*arrays: jax.Array) -> Any:
     if arrays[0].dtype != jnp.bfloat16:
         return jnp.stack(arrays)
     # As bits, because XLA changes some NaNs of bfloat16 that it stacks on a CPU.
@@ -180,18 +185,17 @@ def _stack(*arrays: jax.Array) -> jax.Array:
     return jax.lax.bitcast_convert_type(jnp.stack(bits), jnp.bfloat16)
 
 
-def _row(array: jax.Array, i: int) -> jax.Array:
+def _row(array: jax.Array, i: int) -> Any:
     return jax.lax.dynamic_index_in_dim(array, i, 0, keepdims=False)
 
 
 def _is_debugging() -> bool:
     """Whether JAX is told to run functions uncompiled, or to check what they take and give."""
-    config = jax.config
-    guard = config.jax_transfer_guard_host_to_device
+    guard = _CONFIG.jax_transfer_guard_host_to_device
     return bool(
-        config.jax_disable_jit
-        or config.jax_debug_nans
-        or config.jax_debug_infs
+        _CONFIG.jax_disable_jit
+        or _CONFIG.jax_debug_nans
+        or _CONFIG.jax_debug_infs
         or guard not in (None, "allow")
     )
 
@@ -238,7 +242,7 @@ def _available() -> List[str]:
 BACKEND = JaxBackend()
 
 
-def asarray(tensor: Tensor, device: Union[jax.Device, str, None] = None) -> jax.Array:
+def asarray(tensor: Tensor, device: Optional[Any] = None) -> jax.Array:
     """Return a JAX array with a copy of the tensor's elements.
 
     Args:
