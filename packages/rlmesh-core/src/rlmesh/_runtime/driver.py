@@ -34,5 +34,5 @@ def run_episode(session: Session[Any, Any], episode: PlannedEpisode) -> EpisodeR
     """Run one episode from reset to its end."""
     observation, _ = session.reset(seed=episode.seed)
     while not session.over:
-        observation, *_ = session.step(session.predict(observation))
+        observation = session.step(session.predict(observation))[0]
     return session.result(episode.index)
