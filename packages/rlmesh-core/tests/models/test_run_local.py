@@ -148,3 +148,28 @@ def test_a_served_model_runs_as_a_worker_too(served, tmp_path):
             model.run_local(served)
     assert [result.reward for result in told] == [6.0, 10.0]
     RemoteEnv(served).close()
+
+
+class Finalizer:
+    """What a signal raises while this goes is lost, as in any finalizer."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        signal.raise_signal(self.number)
+
+
+@SIGNALS
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_in_a_finalizer_ends_a_worker_all_the_same(number, served):
+    predicted = []
+
+    def act(observation):
+        predicted.append(Finalizer(number) if not predicted else None)
+        predicted[:1] = [None]
+        return 1
+
+    Model(act).run_local(served)
+    assert len(predicted) == 1
+    RemoteEnv(served).close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from contextlib import ExitStack
+from threading import Event
 from typing import Callable, Generic, Iterable, Optional, Sequence, Tuple, TypeVar
 
 from rlmesh._envs.client import EnvCalls
 from rlmesh._envs.ports import open_env
-from rlmesh._rpc.signals import on_sigterm
+from rlmesh._rpc.signals import on_signal
 from rlmesh._runtime.driver import run_episode, run_episodes
 from rlmesh._runtime.plan import PlannedEpisode, plan_episodes
 from rlmesh._runtime.ports import EnvPort, Policy
@@ -125,9 +127,16 @@ class Evaluator(Generic[ObsT, ActT]):
             ValueError, RLMeshError: As `run`.
         """
         episodes = (PlannedEpisode(index, None) for index in itertools.count())
+        stop = Event()
+
+        def interrupt() -> None:
+            # What a signal raises is lost where it comes in the middle of a finalizer.
+            stop.set()
+            raise KeyboardInterrupt
+
         try:
-            with on_sigterm(_interrupt):
-                self._work(env_address, token, execution_horizon, episodes, on_result)
+            with on_signal(interrupt, signal.SIGINT, signal.SIGTERM):
+                self._work(env_address, token, execution_horizon, episodes, on_result, stop)
         except KeyboardInterrupt:
             return
 
@@ -165,6 +174,7 @@ class Evaluator(Generic[ObsT, ActT]):
         execution_horizon: Optional[int],
         episodes: Iterable[PlannedEpisode],
         on_result: Optional[OnResult],
+        stop: Optional[Event] = None,
     ) -> None:
         """Run episodes against a served env, and keep nothing of them."""
         if not isinstance(env_address, str):
@@ -175,7 +185,7 @@ class Evaluator(Generic[ObsT, ActT]):
             env_address, None, False, token, execution_horizon, MAX_STEPS, True
         ) as session:
             for episode in episodes:
-                result = run_episode(session, episode)
+                result = run_episode(session, episode, stop)
                 if on_result is not None:
                     on_result(result)
 
@@ -232,7 +242,3 @@ class Evaluator(Generic[ObsT, ActT]):
             resources: Takes what is to be closed at the end.
         """
         raise NotImplementedError
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import signal
 import threading
 from types import TracebackType
 from typing import Optional, Tuple, Type, TypeVar
@@ -15,7 +16,7 @@ from rlmesh.errors import RequestTimeout, RLMeshError
 from .options import ServeOptions
 from .server import RpcServer
 from .service import Service
-from .signals import on_sigterm
+from .signals import on_signal
 
 
 class ServerBase:
@@ -88,7 +89,7 @@ class ServerBase:
         """
         server = self._take(threading.current_thread())
         try:
-            with on_sigterm(server.stop):
+            with on_signal(server.stop, signal.SIGTERM):
                 server.run()
         finally:
             # Ctrl-C may have come before run() could free it.
@@ -121,7 +122,7 @@ class ServerBase:
             BaseException: Whatever ended the serving thread, if it was no shutdown.
         """
         if self._thread is not None and self._server is not None:
-            with on_sigterm(self._server.stop):
+            with on_signal(self._server.stop, signal.SIGTERM):
                 self._thread.join(timeout)
             if self._thread.is_alive():
                 return False
