@@ -10,7 +10,6 @@ import pytest
 
 from rlmesh import RemoteModel
 from rlmesh import run as run_served
-from rlmesh.errors import ConnectionFailed
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 TOKEN = "a-token-that-is-long-enough"
@@ -47,8 +46,7 @@ def test_a_signal_stops_it_in_the_middle_of_an_episode_and_ends_that(
         session.reset(seed=0)
         process.send_signal(number)
         status, out, err = rlmesh.finish(process)
-        with pytest.raises(ConnectionFailed):
-            session.close()
+        session.close()
     assert (status, err) == (0, "")
     assert out.endswith("reset\nepisode end\nclosed\nstopped\n")
     assert os.listdir(tmp_path) == []
