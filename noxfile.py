@@ -61,7 +61,8 @@ OURS = ["rlmesh-core", *(f"rlmesh-{name}" for name in BACKENDS), "rlmesh"]
 PEER = "rlmesh==0.1.0"  # the public package of that name; nothing but `peer` may install it
 
 WHEELS = ROOT / ".nox" / "dist"
-TESTING = ["pytest>=8", "pytest-timeout", "hypothesis>=6.113"]
+TESTING = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6.113"]
+PARALLEL = "--numprocesses=auto"
 ENVS = ["gymnasium[classic-control,mujoco]", "ale-py", "gym==0.26.2", "stable-baselines3"]
 DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
 
@@ -149,7 +150,7 @@ def core(session: nox.Session) -> None:
     install(session, *ours("rlmesh-core[cli]"), *TESTING)
     find = "found = [x for x in ('numpy', 'torch', 'jax') if importlib.util.find_spec(x)]"
     session.run("python", "-c", f"import importlib.util; {find}; assert not found, found")
-    pytest(session, "packages/rlmesh-core/tests")
+    pytest(session, PARALLEL, "packages/rlmesh-core/tests")
 
 
 def backend_session(backend: str, pythons: List[str], extras: str) -> None:
@@ -160,7 +161,7 @@ def backend_session(backend: str, pythons: List[str], extras: str) -> None:
         """A backend's tests, with its framework and gymnasium installed."""
         needed = ours("rlmesh-core[cli,gymnasium]", f"rlmesh-{backend}[{extras}]".replace("[]", ""))
         install(session, *needed, *TESTING)
-        pytest(session, f"packages/rlmesh-{backend}/tests")
+        pytest(session, PARALLEL, f"packages/rlmesh-{backend}/tests")
         if session.python == MAIN:
             # On a source path, doctest puts src/rlmesh on sys.path: our numpy shadows NumPy.
             pytest(session, "--doctest-modules", "--pyargs", "rlmesh")

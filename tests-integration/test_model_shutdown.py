@@ -20,6 +20,7 @@ from rlmesh.errors import (
     ConnectionFailed,
     RequestTimeout,
     SecurityError,
+    SessionLost,
 )
 
 SCHEMES = pytest.mark.parametrize("scheme", ["tcp", "unix"])
@@ -68,9 +69,7 @@ def test_ten_servers_and_their_clients_leave_no_trace(
             session.close()
         model.close()
         model.close()
-        if not i % 2:
-            with pytest.raises(ConnectionFailed):
-                sessions[0].close()  # the server cannot be told that the episode ends
+        sessions[0].close()  # the server has ended its episode, if it was not closed before
     assert_soon(before.are_left)
 
 
@@ -139,9 +138,10 @@ def test_a_predict_under_way_is_finished_and_answered_before_a_shutdown(
         assert policy.log == ["predict", "end", "close"]
         assert server.wait(PATIENCE)
         server.shutdown()
-        with pytest.raises(ConnectionFailed, match="could not be restored"):
+        with pytest.raises(SessionLost, match="is over: the connection to .* broke during end_ep"):
+            session.reset()
+        for _ in range(2):
             session.close()
-        session.close()
 
 
 def test_a_shutdown_gives_up_a_predict_that_does_not_return(before: Traces) -> None:
@@ -153,7 +153,7 @@ def test_a_shutdown_gives_up_a_predict_that_does_not_return(before: Traces) -> N
         session = model.session(Suspicious(FREE))
         predicting = predict_in_thread(session, outcomes)
         assert policy.entered.wait(PATIENCE)
-        words = r"ModelServer\('rlmesh.numpy.*Model', .*\) still executes a call 0.2 s after"
+        words = r"ModelServer\(rlmesh.numpy.Model\(Held\), .*\) still executes a call 0.2 s after"
         for _ in range(2):
             with pytest.raises(RequestTimeout, match=words):
                 server.shutdown()
@@ -163,8 +163,7 @@ def test_a_shutdown_gives_up_a_predict_that_does_not_return(before: Traces) -> N
         predicting.join(PATIENCE)
         assert outcomes == [True]
         assert policy.log == ["predict", "end", "close"]
-        with pytest.raises(ConnectionFailed):
-            session.close()
+        session.close()
     assert_soon(before.are_left)
 
 
@@ -179,8 +178,7 @@ def test_a_policy_may_shut_its_own_server_down() -> None:
         observation, _ = session.reset()
         assert (session.predict(observation) == observation).all()
         assert server.wait(PATIENCE)
-        with pytest.raises(ConnectionFailed):
-            session.close()
+        session.close()
 
 
 @SCHEMES
@@ -287,8 +285,7 @@ def test_a_signal_ends_the_process_and_its_episodes_and_leaves_nothing(
         predicting.join(PATIENCE)
         assert outcomes == [ConnectionFailed if interrupts else False]
     if moment == "held":
-        with pytest.raises(ConnectionFailed):
-            session.close()
+        session.close()
     model.close()
 
 

@@ -128,7 +128,7 @@ def test_a_batch_of_actions_is_taken_apart_along_its_first_axis(value, expected)
         range(2),
         iter([1, 2]),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_has_no_first_axis_is_no_batch(value):
     with pytest.raises(InvalidValue, match="^predict_batch: expected a list of actions, or arr"):

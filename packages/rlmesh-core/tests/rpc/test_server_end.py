@@ -10,6 +10,7 @@ import worlds
 from ledgers import Ledger
 from worlds import SOON, World, assert_soon
 
+from rlmesh._rpc import client as client_module
 from rlmesh._wire.messages import PREDICT
 from rlmesh.errors import Busy, ConnectionFailed, SecurityError
 
@@ -46,6 +47,13 @@ def test_a_drain_ends_with_its_time_and_the_sessions_with_it() -> None:
             client.call(PREDICT, 1, (), SOON)
 
 
+@pytest.fixture
+def _patient(_impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have clients not reconnect, to send again, in the moment in which a server ends."""
+    monkeypatch.setattr(client_module, "RESEND_INTERVAL", SOON)
+
+
+@pytest.mark.usefixtures("_patient")
 def test_a_call_under_way_is_finished_and_answered_after_a_drain() -> None:
     with serving(drain_timeout=0.0) as world:
         client, replies = world.client(), []
@@ -106,6 +114,7 @@ def test_a_client_may_shut_the_server_down_where_that_is_allowed() -> None:
         assert world.service.closed == 1
 
 
+@pytest.mark.usefixtures("_patient")
 def test_a_shutdown_from_afar_is_answered_while_a_call_runs_and_waits_for_it() -> None:
     with serving(allow_remote_shutdown=True) as world:
         client, replies = world.client(), []
