@@ -138,7 +138,7 @@ def test_a_predict_under_way_is_finished_and_answered_before_a_shutdown(
         assert policy.log == ["predict", "end", "close"]
         assert server.wait(PATIENCE)
         server.shutdown()
-        with pytest.raises(SessionLost, match="is over: the connection to .* broke during end_ep"):
+        with pytest.raises(SessionLost, match=r"is over: .* broke during end_episode"):
             session.reset()
         for _ in range(2):
             session.close()
