@@ -94,6 +94,12 @@ def test_a_horizon_below_one_is_an_error_before_the_env_is_touched(make_model, h
     assert env.log == []
 
 
+@pytest.mark.parametrize("horizon", [2.5, "2"])
+def test_a_horizon_that_is_no_integer_is_named(make_model, horizon):
+    with pytest.raises(TypeError, match="execution_horizon: expected an integer, got"):
+        make_model(Chunks([1])).run(Countdown(), seeds=[3], execution_horizon=horizon)
+
+
 def test_a_horizon_for_a_model_without_chunks_is_an_error_that_says_what_it_lacks(make_model):
     class Plain:
         def predict(self, observation):

@@ -45,10 +45,16 @@ def test_numbers_are_at_least_one(name: str) -> None:
             ServeOptions(**{name: wrong})
 
 
-@pytest.mark.parametrize("name", ["session_grace", "max_sessions", "idle_timeout", "max_wait"])
-@pytest.mark.parametrize("wrong", ["1", [1]])
-def test_what_is_no_number_is_an_error(name: str, wrong: Any) -> None:
-    with pytest.raises((TypeError, ValueError)):
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *((name, "1") for name in ("session_grace", "max_sessions", "idle_timeout", "max_wait")),
+        ("max_wait", [1]),
+        ("max_batch_size", 2.5),
+    ],
+)
+def test_what_is_no_number_is_an_error_that_names_it(name: str, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=f"^{name}: expected an? (number|integer), got "):
         ServeOptions(**{name: wrong})
 
 

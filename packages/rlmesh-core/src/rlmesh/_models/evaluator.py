@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import signal
 from contextlib import ExitStack
 from threading import Event
@@ -202,7 +203,7 @@ class Evaluator(Generic[ObsT, ActT]):
         """Return a session, whose values nobody else looks at if it is unattended."""
         if max_steps < 1:
             raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
-        horizon = 1 if execution_horizon is None else execution_horizon
+        horizon = _horizon(execution_horizon)
         self._check(instruction)
         with ExitStack() as resources:
             resources.callback(self._finish)
@@ -242,3 +243,11 @@ class Evaluator(Generic[ObsT, ActT]):
             resources: Takes what is to be closed at the end.
         """
         raise NotImplementedError
+
+
+def _horizon(requested: Optional[int]) -> int:
+    """Return how many actions of a chunk are to be executed."""
+    try:
+        return 1 if requested is None else operator.index(requested)
+    except TypeError:
+        raise TypeError(f"execution_horizon: expected an integer, got {requested!r}") from None
