@@ -87,3 +87,13 @@ def test_the_end_of_an_episode_that_no_server_hears_of_is_no_error():
         session.reset(seed=2)
         server.shutdown()
         session.close()
+
+
+def test_an_episode_starts_once():
+    with ModelServer(rlmesh.Model(Policy())) as server, rlmesh.session(
+        server.address, Countdown()
+    ) as session:
+        session.reset(seed=2)
+        with pytest.raises(ProtocolError, match="start_episode: expected a new id"):
+            session._policy.start_episode(session._episode)
+        assert session.predict(Countdown().reset(seed=2)[0]) == 1
