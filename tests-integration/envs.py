@@ -192,3 +192,53 @@ class Slow(gymnasium.Env[Any, Any]):
             time.sleep(0.002)
         self.steps += 1
         return np.ones(2, np.float32), 1.0, False, False, {"steps": self.steps}
+
+
+def chain(fingerprint: int, observed: Any) -> int:
+    """Return what stands for all observations of an episode, given that of those before."""
+    return zlib.crc32(np.ascontiguousarray(observed).tobytes(), fingerprint)
+
+
+class Suspicious(gymnasium.Env[Any, Any]):
+    """Raises unless every action follows from all the observations of its episode.
+
+    An observation is an array filled with a random number of its own, but for the first elements:
+    the env's name, and the step. The right action is filled with `chain`'s fingerprint.
+
+    Args:
+        name: Of the env, to tell it from others.
+        size: Number of elements of an observation, and of an action.
+        length: Steps of an episode.
+        pace: Seconds that every step takes.
+    """
+
+    def __init__(self, name: int, size: int = 4, length: int = 50, pace: float = 0.0) -> None:
+        self.observation_space = spaces.Box(0, 2**32 - 1, (size,), np.uint32)
+        self.action_space = spaces.Box(0, 2**32 - 1, (size,), np.uint32)
+        self.name, self.length, self.pace = name, length, pace
+        self.checked = 0
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        super().reset(seed=seed)
+        self.steps = self.fingerprint = 0
+        return self._observe(), {}
+
+    def step(self, action: Any) -> Step:
+        if not (action == self.fingerprint).all():
+            raise AssertionError(
+                f"step {self.steps} of env {self.name}: expected actions of {self.fingerprint},"
+                f" got {np.unique(action)}"
+            )
+        self.checked += 1
+        self.steps += 1
+        time.sleep(self.pace)
+        return self._observe(), 1.0, self.steps == self.length, False, {}
+
+    def _observe(self) -> Any:
+        shape = self.observation_space.shape
+        observed = np.full(shape, self.np_random.integers(2**32), np.uint32)
+        observed[:2] = self.name, self.steps
+        self.fingerprint = chain(self.fingerprint, observed)
+        return observed

@@ -1,8 +1,9 @@
 """The server process of the tests: `python serve.py MODULE:CALLABLE ADDRESS OPTIONS`.
 
 OPTIONS is a JSON object: the callable's `kwargs`, the `serve` options, and the `method`: `serve`,
-`start` (in a `with` block around `wait`), or `forget`, after which the program just ends. The first
-line on stdout is the address; envs may print more.
+`start` (in a `with` block around `wait`), or `forget`, after which the program just ends. Where it
+names a backend as `model`, the callable returns the source of one; else an env, or a model that
+needs no source. The first line on stdout is the address; envs and policies may print more.
 """
 
 from __future__ import annotations
@@ -12,16 +13,26 @@ import json
 import sys
 from typing import Any
 
-from rlmesh import EnvServer, ServeOptions
+import rlmesh
+from rlmesh import EnvServer, ModelServer, ServeOptions
+from rlmesh._models.base import ModelBase
 
 
 def main(name: str, address: str, text: str) -> None:
     options = json.loads(text)
     module, _, attribute = name.partition(":")
-    env = getattr(importlib.import_module(module), attribute)(**options["kwargs"])
-    server = EnvServer(env, address, options=ServeOptions(**options["serve"]))
+    served = getattr(importlib.import_module(module), attribute)(**options["kwargs"])
+    if options["model"]:
+        served = model_class(options["model"])(served)
+    kind = ModelServer if isinstance(served, ModelBase) else EnvServer
+    server = kind(served, address, options=ServeOptions(**options["serve"]))
     print(server.bind(), flush=True)
     run(server, options["method"])
+
+
+def model_class(backend: str) -> Any:
+    package = rlmesh if backend == "native" else importlib.import_module(f"rlmesh.{backend}")
+    return package.Model
 
 
 def run(server: Any, method: str) -> None:

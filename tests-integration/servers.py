@@ -1,4 +1,4 @@
-"""Envs served by processes of their own."""
+"""Envs and models served by processes of their own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Dict, List, Optional, Type
+from typing import IO, Any, Dict, List, Mapping, Optional, Type
 
+NOTHING_MORE: Mapping[str, str] = {}
 FOLDER = Path(__file__).parent
 PATIENCE = 60.0
 """Seconds within which whatever a test waits for happens, on a busy machine too."""
@@ -24,16 +25,24 @@ class PythonProcess:
         script: Its file name.
         arguments: Its arguments.
         token: Its `RLMESH_TOKEN`.
+        environ: More of its environment.
     """
 
-    def __init__(self, script: str, *arguments: str, token: str = "") -> None:
+    def __init__(
+        self,
+        script: str,
+        *arguments: str,
+        token: str = "",
+        environ: Mapping[str, str] = NOTHING_MORE,
+    ) -> None:
         self._stderr: IO[str] = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, str(FOLDER / script), *arguments],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
-            env={**os.environ, "RLMESH_TOKEN": token},
+            env={**os.environ, "RLMESH_TOKEN": token, **environ},
             start_new_session=True,
         )
 
@@ -52,8 +61,20 @@ class PythonProcess:
             raise AssertionError(f"the process ended: {self.stderr}")
         return line
 
+    def tell(self, line: str) -> None:
+        """Give the process a line to read."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
+
+    def catches(self, number: int) -> bool:
+        """Whether the process has a handler of its own for a signal by now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+        return bool(int(caught, 16) >> (number - 1) & 1)
 
     def wait(self) -> int:
         """Return the exit status of the process, once it has ended."""
@@ -80,21 +101,23 @@ class PythonProcess:
                 self.process.wait(5)
             except subprocess.TimeoutExpired:
                 self.kill()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        self._stderr.close()
+        for stream in (self.process.stdin, self.process.stdout, self._stderr):
+            assert stream is not None
+            stream.close()
 
 
 class ServerProcess(PythonProcess):
-    """An env, served by a process of its own from when this is built.
+    """An env or a model, served by a process of its own from when this is built.
 
     Args:
-        name: `module:callable` of the env.
+        name: `module:callable` of the env, the model or the model's source.
         address: Where to serve; port 0 takes a free one.
         kwargs: For the callable.
         options: For `ServeOptions`.
         token: The server's `RLMESH_TOKEN`.
         method: How it is served; see serve.py.
+        model: The backend of a model, where the callable returns a source.
+        environ: More of the process's environment.
     """
 
     def __init__(
@@ -106,9 +129,12 @@ class ServerProcess(PythonProcess):
         options: Optional[Dict[str, Any]] = None,
         token: str = "",
         method: str = "serve",
+        model: str = "",
+        environ: Mapping[str, str] = NOTHING_MORE,
     ) -> None:
         settings = {"kwargs": kwargs or {}, "serve": options or {}, "method": method}
-        super().__init__("serve.py", name, address, json.dumps(settings), token=token)
+        text = json.dumps({**settings, "model": model})
+        super().__init__("serve.py", name, address, text, token=token, environ=environ)
         self.address = self.read_line()
 
 
@@ -123,6 +149,12 @@ class Servers:
         server = ServerProcess(name, *args, **kwargs)
         self._started.append(server)
         return server
+
+    def start(self, script: str, *arguments: str, **options: Any) -> PythonProcess:
+        """Start a script of this folder; see `PythonProcess`."""
+        process = PythonProcess(script, *arguments, **options)
+        self._started.append(process)
+        return process
 
     def client(self, address: str, what: str) -> PythonProcess:
         """Start a client that has opened and reset an env; see client.py."""

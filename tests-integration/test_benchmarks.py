@@ -21,9 +21,21 @@ PAYLOADS = [
 NUMBER = r"\d+\.\d+"
 
 LATE_CONTENDER = """
-import contenders, worker
-contenders._OTHERS["late"] = contenders.Contender(None, lambda *_: (int, lambda result: [result]))
+import contenders, turns, worker
+
+def connect(payload):
+    return {"step": turns.turn_of_steps(payload, int, lambda result: [result], int)}
+
+contenders._OTHERS["late"] = contenders.Contender(connect)
 worker.main()
+"""
+
+LATE_POLICY = """
+import payloads, turns
+policy = turns.TimedPolicy("Box(4) float32")
+env = payloads.CountingEnv("Box(4) float32")
+policy.predict(env.reset()[0])
+policy.predict(env.reset()[0])
 """
 
 
@@ -37,6 +49,10 @@ def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
     )
+
+
+def words(line: str) -> List[str]:
+    return re.split(r" {2,}", line)
 
 
 def tables(output: str) -> Dict[str, Tuple[str, List[str]]]:
@@ -62,7 +78,7 @@ def test_a_run_measures_every_payload_over_both_transports(output: str) -> None:
     assert list(found) == ["unix", "tcp"]
     for header, rows in found.values():
         columns = ["payload", "floor us", "ours us", "ours/floor", "AsyncVectorEnv/ours"]
-        assert re.split(r" {2,}", header) == columns
+        assert words(header) == columns
         assert len(rows) == len(PAYLOADS)
         for payload, row in zip(PAYLOADS, rows):
             assert re.fullmatch(rf"{re.escape(payload)}(?: +{NUMBER}){{4}}", row)
@@ -78,8 +94,27 @@ def test_a_run_says_what_it_checked_and_what_it_left_out(output: str) -> None:
     assert re.search(r"^peer: left out, because RLMESH_PEER_PYTHON is not set$", output, re.M)
 
 
+def test_model_run_measures_runs_here_and_served() -> None:
+    done = run("model_run.py", "--quick")
+    assert done.returncode == 0, done.stderr
+    ((header, rows),) = tables(done.stdout).values()
+    times = ["floor us", "step us", "run us", "two floors us", "served us"]
+    compared = ["run over", "session over", "served/two floors", "served/run"]
+    assert words(header) == ["payload", *times, *compared]
+    assert len(rows) == 2
+    for payload, row in zip(PAYLOADS[::2], rows):
+        assert re.fullmatch(rf"{re.escape(payload)}(?: +-?{NUMBER}){{9}}", row)
+    assert re.search(r"^checked the counting bytes of \d+ observations$", done.stdout, re.M)
+    assert re.search(r"^peer: left out, because RLMESH_PEER_PYTHON is not set$", done.stdout, re.M)
+
+
+def test_an_observation_of_another_step_ends_a_run() -> None:
+    done = run("-c", LATE_POLICY)
+    assert "WrongByte: step 1: expected the bytes [1], got [0]" in done.stderr
+
+
 def test_an_observation_of_another_step_ends_the_benchmark() -> None:
-    done = run("-c", LATE_CONTENDER, "step", "late", PAYLOADS[0], "", stdin="0.01\n")
+    done = run("-c", LATE_CONTENDER, "step", "late", PAYLOADS[0], "", stdin="step 0.01\n")
     assert done.returncode != 0
     assert "WrongByte: step 1: expected the bytes [1], got [0]" in done.stderr
 

@@ -5,30 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from pythons import command_without, python_without
 
 DEMO = Path(__file__).resolve().parents[1] / "docs" / "examples" / "demo.py"
 PATIENCE = 60.0
-
-# Runs a script with some modules missing.
-RUN = (
-    "import runpy, sys; sys.modules.update(dict.fromkeys({missing!r}));"
-    " sys.argv = sys.argv[1:]; sys.path[0] = '';"
-    " runpy.run_path(sys.argv[0], run_name='__main__')"
-)
-
-
-def python_without(folder, *modules):
-    """Return the path of a Python that has everything that this one has but these."""
-    python = folder / "python"
-    python.write_text(
-        f'#!/bin/sh\nexec "{sys.executable}" -c "{RUN.format(missing=modules)}" "$@"\n'
-    )
-    python.chmod(0o755)
-    return str(python)
 
 
 @pytest.fixture
@@ -39,11 +22,10 @@ def env_python(tmp_path):
 
 def start(env_python):
     """Start the demo without gymnasium; what it starts shares its stdout and stderr."""
-    code = RUN.format(missing=("gymnasium",))
     environment = {**os.environ, "RLMESH_TOKEN": "", "PYTHONUNBUFFERED": "1"}
     environment.pop("FORCE_COLOR", None)
     return subprocess.Popen(
-        [sys.executable, "-c", code, str(DEMO), "--env-python", env_python],
+        [*command_without("gymnasium"), str(DEMO), "--env-python", env_python],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

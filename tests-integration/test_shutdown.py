@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import threading
-import time
 from pathlib import Path
-from typing import Any, Callable, List, NamedTuple
+from typing import Any, Callable, List
 
 import numpy as np
 import pytest
 from envs import Countdown, Reused, Slow
 from servers import PATIENCE, Servers
+from traces import Traces, assert_soon
 
 import rlmesh
 import rlmesh.numpy
@@ -21,31 +20,6 @@ from rlmesh.errors import AddressInUse, ConnectionFailed, RLMeshError
 
 IMAGE = (90, 160, 3)
 SCHEMES = pytest.mark.parametrize("scheme", ["tcp", "unix"])
-
-
-class Traces(NamedTuple):
-    """What a process has: Python's threads, all threads, and open files."""
-
-    names: List[str]
-    tasks: int
-    files: int
-
-    @classmethod
-    def now(cls) -> Traces:
-        names = sorted(thread.name for thread in threading.enumerate())
-        return cls(names, len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd")))
-
-    def are_left(self) -> bool:
-        """Whether nothing more is there now; what was about to end may have ended."""
-        now = Traces.now()
-        return now.names == self.names and now.tasks <= self.tasks and now.files <= self.files
-
-
-def assert_soon(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, Traces.now()
-        time.sleep(0.005)
 
 
 def use(server: rlmesh.EnvServer) -> None:
@@ -235,6 +209,7 @@ def test_a_signal_ends_the_process_and_leaves_nothing(
         except RLMeshError as exc:
             results.append(exc)
 
+    assert_soon(lambda: server.catches(number))
     if moment == "alone":
         rlmesh.RemoteEnv(server.address).close()
         server.signal(number)

@@ -1,10 +1,11 @@
-"""A process of one contender. `step.py` starts these, each under the contender's own Python.
+"""A process of one contender. `rounds.py` starts these, each under the contender's own Python.
 
-    worker.py serve CONTENDER PAYLOAD ADDRESS    print the address, and serve there
-    worker.py step CONTENDER PAYLOAD ADDRESS     start the former, and take steps
+    worker.py serve CONTENDER PART PAYLOAD ADDRESS  print the address, and serve the env or model
+    worker.py step CONTENDER PAYLOAD ADDRESS        start the former, and take steps
 
-The latter prints the versions of what it runs. Then it reads seconds, one number a line, steps for
-so long, and prints the nanoseconds that each step took. Both end when their standard input does.
+The latter prints the versions of what it runs. Then it reads the name of one of the contender's
+turns and seconds, a line for each turn, takes steps for so long, and prints the nanoseconds of
+each. A served model prints its own times for each line. All end when their standard input does.
 """
 
 from __future__ import annotations
@@ -13,74 +14,61 @@ import contextlib
 import json
 import os
 import platform
-import subprocess
 import sys
 import threading
 from importlib import metadata
-from time import perf_counter_ns
-from typing import Any, Dict, List
+from typing import Any, Dict
 
-from contenders import contender
-from payloads import arrays_of, check, initial_observation
+from contenders import PARTS, contender
+from server import Server
+from turns import TimedPolicy
 
 _LIBRARIES = ("rlmesh-core", "rlmesh", "pyzmq", "msgpack", "numpy", "gymnasium")
-_FEWEST_STEPS = 1
 
 
 def main() -> None:
     """Do what the command line says."""
-    command, name, payload, address = sys.argv[1:]
+    command, name, *arguments = sys.argv[1:]
     if command == "serve":
-        _serve(name, payload, address)
+        _serve(name, *arguments)
     else:
-        _take_steps(name, payload, address)
+        _take_turns(name, *arguments)
 
 
-def _serve(name: str, payload: str, address: str) -> None:
-    def end_with_parent() -> None:
-        sys.stdin.read()
+def _serve(name: str, part: str, payload: str, address: str) -> None:
+    policy = TimedPolicy(payload)
+
+    def obey_parent() -> None:
+        for _ in sys.stdin:
+            _answer(policy.times())
         os._exit(0)
 
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    serve = contender(name).serve
-    assert serve is not None
-    serve(payload, address, lambda bound: print(bound, flush=True))
+    threading.Thread(target=obey_parent, daemon=True).start()
+    chosen = contender(name)
+
+    def announce(bound: str) -> None:
+        print(bound, flush=True)
+
+    if part == "env":
+        assert chosen.serve_env is not None
+        chosen.serve_env(payload, address, announce)
+    else:
+        assert chosen.serve_model is not None
+        chosen.serve_model(policy.predict, address, announce)
 
 
-def _take_steps(name: str, payload: str, address: str) -> None:
-    if contender(name).serve is not None:
-        address = _start_server(name, payload, address)
-    step, counting_bytes = contender(name).connect(payload, address)
-    arrays, steps = len(arrays_of(initial_observation(payload))), 0
+def _take_turns(name: str, payload: str, address: str) -> None:
+    chosen = contender(name)
+    servers = []
+    for part in PARTS:
+        if getattr(chosen, f"serve_{part}") is not None:
+            own = f"{address}-{part}" if address.startswith("unix:") else address
+            servers.append(Server(name, part, payload, own))
+    turns = chosen.connect(payload, *servers)
     _answer(_versions())
     for line in sys.stdin:
-        times: List[int] = []
-        result: Any = None
-        ended = perf_counter_ns()
-        deadline = ended + int(float(line) * 1e9)
-        while ended < deadline or len(times) < _FEWEST_STEPS:
-            started = perf_counter_ns()
-            # Freeing the result before this one is part of the price of a step.
-            result = step()
-            ended = perf_counter_ns()
-            times.append(ended - started)
-            steps += 1
-            check(counting_bytes(result), arrays, steps)
-        _answer(times)
-
-
-def _start_server(name: str, payload: str, address: str) -> str:
-    server = subprocess.Popen(
-        [sys.executable, __file__, "serve", name, payload, address],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stdout is not None
-    bound = server.stdout.readline().strip()
-    if not bound:
-        sys.exit(f"{name}: its server did not start")
-    return bound
+        turn, seconds = line.split()
+        _answer(turns[turn](float(seconds)))
 
 
 def _answer(data: Any) -> None:

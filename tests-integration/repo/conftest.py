@@ -18,11 +18,18 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
+CONSTRAINTS = ROOT / ".ci" / "constraints.txt"
 
 
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def constraints() -> Path:
+    """The file that whatever pip installs is held to."""
+    return CONSTRAINTS
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +62,7 @@ class Venv:
 
     def install(self, *arguments: str) -> None:
         """Have pip install these; relative paths are those of the repository."""
-        pip = [self.python, "-m", "pip", "install", "--quiet"]
+        pip = [self.python, "-m", "pip", "install", "--quiet", f"--constraint={CONSTRAINTS}"]
         subprocess.run([*pip, *arguments], cwd=ROOT, check=True)
 
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -86,3 +93,9 @@ class Venv:
 @pytest.fixture
 def venv(tmp_path: Path) -> Venv:
     return Venv(tmp_path / "venv")
+
+
+@pytest.fixture(scope="module")
+def module_venv(tmp_path_factory: pytest.TempPathFactory) -> Venv:
+    """As `venv`, for a whole module."""
+    return Venv(tmp_path_factory.mktemp("module") / "venv")

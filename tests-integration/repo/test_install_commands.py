@@ -153,28 +153,30 @@ def test_the_public_peer_is_named_once_and_only_its_own_venv_gets_it(
     assert sorted(naming) == ["OURS", "PEER"]
 
 
-def origins(arguments: List[str], cwd: Path, report: Path) -> Dict[str, str]:
+def origins(arguments: List[str], cwd: Path, report: Path, constraints: Path) -> Dict[str, str]:
     """Return the URL that pip would install each of our distributions from."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
-    subprocess.run([*pip, f"--report={report}", *arguments], cwd=cwd, check=True)
+    options = [f"--report={report}", f"--constraint={constraints}"]
+    subprocess.run([*pip, *options, *arguments], cwd=cwd, check=True)
     items = json.loads(report.read_text(encoding="utf-8"))["install"]
     urls = {item["metadata"]["name"]: item["download_info"]["url"] for item in items}
     return {name: url for name, url in urls.items() if name.lower().startswith("rlmesh")}
 
 
 def test_with_every_extra_ours_come_from_the_wheel_folder(
-    noxfile: ModuleType, projects: Projects, tmp_path: Path
+    noxfile: ModuleType, projects: Projects, constraints: Path, tmp_path: Path
 ) -> None:
+    report = tmp_path / "report.json"
     for name, project in projects.items():
         everything = f"{name}[{','.join(project['optional-dependencies'])}]"
-        found = origins(noxfile.ours(everything), tmp_path, tmp_path / "report.json")
+        found = origins(noxfile.ours(everything), tmp_path, report, constraints)
         assert set(found) == closure([Requirement(everything)], projects)
         for url in found.values():
             assert url.startswith(noxfile.WHEELS.as_uri() + "/")
 
 
 def test_every_documented_command_installs_ours_from_the_checkout(
-    root: Path, tmp_path: Path
+    root: Path, constraints: Path, tmp_path: Path
 ) -> None:
     said = {
         tuple(targets)
@@ -185,7 +187,7 @@ def test_every_documented_command_installs_ours_from_the_checkout(
     }
     assert said
     for targets in sorted(said):
-        found = origins(list(targets), root, tmp_path / "report.json")
+        found = origins(list(targets), root, tmp_path / "report.json", constraints)
         assert {one.name for one in ours_by_path(list(targets))} == set(found)
         for url in found.values():
             assert url.startswith((root / "packages").as_uri() + "/")

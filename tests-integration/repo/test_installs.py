@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,62 @@ def test_a_backend_brings_core_and_its_framework_only(venv: Any, noxfile: Any) -
     assert venv.evaluate("rlmesh.numpy.Model.__module__.split('.')[:2]") == ["rlmesh", "numpy"]
 
 
-def test_a_backend_without_core_says_so(venv: Any, noxfile: Any) -> None:
-    venv.install("--no-deps", noxfile.wheel_of("rlmesh-numpy"))
-    venv.install("numpy")
-    done = venv.run(venv.python, "-c", "import rlmesh.numpy")
+@pytest.fixture(scope="module")
+def torch_venv(module_venv: Any, noxfile: Any) -> Any:
+    """A venv with rlmesh-torch, by way of the metapackage: once, as torch is large."""
+    module_venv.install(*noxfile.ours("rlmesh[torch]"))
+    return module_venv
+
+
+def test_torch_comes_without_numpy_and_jax(torch_venv: Any) -> None:
+    assert torch_venv.ours() == ["rlmesh", "rlmesh-core", "rlmesh-torch"]
+    assert [name for name in ARRAY_LIBRARIES if torch_venv.has(name)] == ["torch"]
+    assert torch_venv.evaluate("rlmesh.torch.Model.__module__.split('.')[:2]") == [
+        "rlmesh",
+        "torch",
+    ]
+
+
+def test_torch_works_without_numpy(torch_venv: Any, root: Path) -> None:
+    torch_venv.install("pytest>=8")
+    assert not torch_venv.has("numpy")
+    tests = root / "packages" / "rlmesh-torch" / "tests"
+    files = [str(tests / f"test_torch_{name}.py") for name in ("backend", "contract")]
+    config = ["-c", str(root / "pyproject.toml"), "-p", "no:cacheprovider", "--quiet"]
+    # The one warning is torch's own, when it is imported.
+    strict = ["-W", "error", "-W", "ignore:Failed to initialize NumPy:UserWarning"]
+    done = torch_venv.run(torch_venv.python, "-m", "pytest", *config, *strict, *files)
+    assert done.returncode == 0, done.stdout
+    assert re.match(r"\d{3,} passed", done.stdout.splitlines()[-1])
+
+
+def test_backends_share_an_environment_and_one_can_leave(venv: Any, noxfile: Any) -> None:
+    venv.install(*noxfile.ours("rlmesh[jax]"))
+    assert venv.ours() == ["rlmesh", "rlmesh-core", "rlmesh-jax"]
+    assert [name for name in ARRAY_LIBRARIES if venv.has(name)] == ["numpy", "jax"]
+    # Without torch itself, which takes long to install.
+    venv.install("--no-deps", *(noxfile.wheel_of(f"rlmesh-{name}") for name in ("numpy", "torch")))
+    missing = venv.run(venv.python, "-c", "import rlmesh; rlmesh.torch")
+    assert missing.stderr.strip().splitlines()[-1] == "ModuleNotFoundError: No module named 'torch'"
+
+    leave = venv.run(venv.python, "-m", "pip", "uninstall", "--yes", "rlmesh-torch")
+    assert leave.returncode == 0, leave.stderr
+    assert venv.ours() == ["rlmesh", "rlmesh-core", "rlmesh-jax", "rlmesh-numpy"]
+    for name in ("numpy", "jax"):
+        values = f"rlmesh.{name}.asarray(rlmesh.Tensor.from_values([1, 2], 'int32')).tolist()"
+        assert venv.evaluate(values) == [1, 2]
+    gone = venv.run(venv.python, "-c", "import rlmesh; rlmesh.torch")
+    assert "BackendNotInstalled" in gone.stderr
+    assert "./packages/rlmesh-torch" in gone.stderr
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch", "jax"])
+def test_a_backend_without_core_says_so(venv: Any, noxfile: Any, backend: str) -> None:
+    venv.install("--no-deps", noxfile.wheel_of(f"rlmesh-{backend}"))
+    done = venv.run(venv.python, "-c", f"import rlmesh.{backend}")
     assert done.returncode != 0
     assert "rlmesh-core" in done.stderr.strip().splitlines()[-1]
-    assert "./packages/rlmesh-core" in done.stderr
+    assert f"./packages/rlmesh-core ./packages/rlmesh-{backend}" in done.stderr
 
 
 @pytest.mark.parametrize(

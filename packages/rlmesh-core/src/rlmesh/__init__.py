@@ -10,24 +10,36 @@ from typing import TYPE_CHECKING, Any, List
 from rlmesh._version import __version__
 
 if TYPE_CHECKING:
-    from rlmesh import errors, spaces, specs, types
+    from rlmesh import backends, errors, spaces, specs, types
     from rlmesh._contract.contract import EnvContract
     from rlmesh._envs.remote import RemoteEnv
     from rlmesh._envs.server import EnvServer
-    from rlmesh._models.base import Model
+    from rlmesh._models.base import DELEGATED, Model
+    from rlmesh._models.entry import run, session
+    from rlmesh._models.remote import RemoteModel
+    from rlmesh._models.server import ModelServer
     from rlmesh._rpc.options import ServeOptions
+    from rlmesh._runtime.context import PredictContext
     from rlmesh._runtime.results import EpisodeResult, RunResult
+    from rlmesh._runtime.session import Session
     from rlmesh._values.tensor import Tensor
     from rlmesh.errors import RLMeshError
 
 __all__ = [
     # Evaluating a policy
     "Model",
+    "run",
+    "session",
+    "Session",
+    "PredictContext",
     "RunResult",
     "EpisodeResult",
-    # Serving and using envs
+    "DELEGATED",
+    # Serving envs and models, and using them from elsewhere
     "EnvServer",
     "RemoteEnv",
+    "ModelServer",
+    "RemoteModel",
     "ServeOptions",
     "EnvContract",
     # Values and errors
@@ -36,6 +48,7 @@ __all__ = [
     # About this package
     "__version__",
     # Modules
+    "backends",
     "errors",
     "spaces",
     "specs",
@@ -45,17 +58,24 @@ __all__ = [
 # Everything is imported when it is first used, so that `import rlmesh` costs next to nothing.
 _HOMES = {
     "Model": "rlmesh._models.base",
+    "run": "rlmesh._models.entry",
+    "session": "rlmesh._models.entry",
+    "Session": "rlmesh._runtime.session",
+    "PredictContext": "rlmesh._runtime.context",
     "RunResult": "rlmesh._runtime.results",
     "EpisodeResult": "rlmesh._runtime.results",
+    "DELEGATED": "rlmesh._models.base",
     "EnvServer": "rlmesh._envs.server",
     "RemoteEnv": "rlmesh._envs.remote",
+    "ModelServer": "rlmesh._models.server",
+    "RemoteModel": "rlmesh._models.remote",
     "ServeOptions": "rlmesh._rpc.options",
     "EnvContract": "rlmesh._contract.contract",
     "Tensor": "rlmesh._values.tensor",
     "RLMeshError": "rlmesh.errors",
 }
-_MODULES = ("errors", "spaces", "specs", "types")
-_BACKENDS = ("numpy",)
+# `testing` needs pytest, so it is not in `__all__`.
+_MODULES = ("backends", "errors", "spaces", "specs", "testing", "types")
 
 
 def __getattr__(name: str) -> Any:
@@ -63,28 +83,23 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_HOMES[name]), name)
     elif name in _MODULES:
         value = importlib.import_module(f"rlmesh.{name}")
-    elif name in _BACKENDS:
-        value = _import_backend(name)
     else:
-        raise AttributeError(f"module 'rlmesh' has no attribute {name!r}")
+        value = _backend(name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> List[str]:
-    return sorted({*globals(), *__all__, *_BACKENDS})
+    from rlmesh._values.registry import backend_names
+
+    return sorted({*globals(), *__all__, *backend_names()})
 
 
-def _import_backend(name: str) -> Any:
-    """Import `rlmesh.<name>`; a framework that is installed but broken raises its own error."""
-    try:
-        return importlib.import_module(f"rlmesh.{name}")
-    except ModuleNotFoundError as exc:
-        if exc.name != f"rlmesh.{name}":
-            raise
-        from rlmesh.errors import BackendNotInstalled
+def _backend(name: str) -> Any:
+    # Python itself asks for names such as `__wrapped__`, which nobody's backend has.
+    if not name.startswith("_"):
+        from rlmesh._values.registry import backend_names, import_backend
 
-        raise BackendNotInstalled(
-            f"rlmesh.{name} is not installed: pip install ./packages/rlmesh-{name}"
-            " (in a checkout of RLMesh)"
-        ) from exc
+        if name in backend_names():
+            return import_backend(name)
+    raise AttributeError(f"module 'rlmesh' has no attribute {name!r}")

@@ -14,14 +14,18 @@ def test_the_version_is_that_of_the_package(rlmesh):
     assert rlmesh.run("--version") == (0, f"rlmesh {__version__}\n", "")
 
 
-@pytest.mark.parametrize("arguments", [[], ["serve"], ["run"], ["ping"]])
+@pytest.mark.parametrize("arguments", [[], ["serve"], ["serve-model"], ["run"], ["ping"]])
 def test_help_names_what_can_be_said(rlmesh, arguments):
     status, out, err = rlmesh.run(*arguments, "--help")
     assert (status, err) == (0, "")
     expected = {
-        "": ["serve", "run", "ping", "--version"],
+        "": ["serve", "serve-model", "run", "ping", "--version"],
         "serve": ["ENV", "--address", "--kwargs"],
-        "run": ["ADDRESS", "0:20 (0 to 19)", "--max-episodes", "--instruction", "--backend"],
+        "serve-model": ["MODULE:NAME", "--address", "--backend"],
+        "run": [
+            *("MODULE:NAME|ADDRESS", "0:20 (0 to 19)", "--max-episodes", "--execution-horizon"),
+            *("--instruction", "--backend"),
+        ],
         "ping": ["ADDRESS", "--timeout"],
     }["".join(arguments)]
     assert [word for word in expected if word not in out] == []
@@ -51,7 +55,9 @@ def test_the_package_does_not_import_its_command():
     [
         ["dance"],
         ["serve"],
+        ["serve-model"],
         ["run", "policies:one"],
+        ["run", "policies:one", "127.0.0.1:1", "--execution-horizon", "0"],
         ["run", "policies:one", "127.0.0.1:1", "--max-episodes", "0"],
         ["ping", "127.0.0.1:1", "--timeout", "soon"],
     ],

@@ -33,6 +33,13 @@ def test_it_counts_sessions_and_requests_and_disturbs_none(rlmesh, address):
         env.step(1)
 
 
+def test_it_says_that_a_model_is_served(rlmesh):
+    _, model = rlmesh.serve_model()
+    status, out, err = rlmesh.run("ping", model)
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0] == f"model at {model}"
+
+
 def test_an_unreachable_server_is_a_sentence(rlmesh):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

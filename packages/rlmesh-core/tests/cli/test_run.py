@@ -6,6 +6,7 @@ import os
 import pty
 
 import pytest
+from distributions import write_distribution
 
 from rlmesh import RemoteEnv
 
@@ -37,6 +38,21 @@ def test_whatever_makes_a_model_is_a_policy(rlmesh, address, name):
     status, out, _ = rlmesh.run("run", f"policies:{name}", address, "--seeds", "0:2")
     assert status == 0
     assert row(out) == ["2", "3", "100.0%", "6"]
+
+
+def test_so_many_actions_of_a_chunk_are_executed(rlmesh, address):
+    run = ["run", "policies:Chunks", address, "--execution-horizon"]
+    assert row(rlmesh.run(*run, "1")[1])[1] == "3"
+    assert row(rlmesh.run(*run, "2")[1])[1] == "2"
+    status, out, err = rlmesh.run("run", "policies:one", address, "--execution-horizon", "2")
+    assert (status, out) == (1, "")
+    assert err.startswith("rlmesh: execution_horizon: expected 1 for a model with neither")
+
+
+def test_an_instruction_goes_to_a_model_that_takes_one(rlmesh, address):
+    run = ["run", "policies:obedient", address, "--instruction"]
+    assert row(rlmesh.run(*run, "right")[1])[1:3] == ["3", "100.0%"]
+    assert row(rlmesh.run(*run, "left")[1])[1:3] == ["0", "0.0%"]
 
 
 def test_where_no_terminal_is_there_is_only_the_table(rlmesh, address):
@@ -87,6 +103,31 @@ def test_a_backend_that_is_not_installed_is_a_sentence(rlmesh, address):
     assert err.startswith("rlmesh: rlmesh.numpy is not installed: pip install ./packages/")
 
 
+def test_a_backend_of_an_installed_package_can_be_chosen_and_is_listed(rlmesh, address, tmp_path):
+    (tmp_path / "abacus_for_rlmesh.py").write_text("from rlmesh import Model\nprint('click')\n")
+    write_distribution(tmp_path, "abacus-dist", abacus="abacus_for_rlmesh")
+    run = ["run", "policies:one", address, "--backend"]
+    status, out, _ = rlmesh.run(*run, "abacus", PYTHONPATH=str(tmp_path))
+    assert status == 0
+    assert out.startswith("click\n")
+    assert row(out)[1] == "3"
+    _, out, err = rlmesh.run(*run, "frame", PYTHONPATH=str(tmp_path))
+    assert out == ""
+    assert "native, numpy, torch, jax" in err
+    assert "abacus" in err
+    assert err.endswith("got 'frame'\n")
+
+
+def test_two_packages_that_claim_one_name_are_a_sentence(rlmesh, address, tmp_path):
+    write_distribution(tmp_path, "abacus-dist", abacus="one")
+    write_distribution(tmp_path, "counting-frame", abacus="two")
+    run = ["run", "policies:one", address, "--backend", "abacus"]
+    status, _, err = rlmesh.run(*run, PYTHONPATH=str(tmp_path))
+    assert status == 1
+    assert err.startswith("rlmesh: backend 'abacus': claimed by ")
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -96,7 +137,7 @@ def test_a_backend_that_is_not_installed_is_a_sentence(rlmesh, address):
         (["policies:two"], "policy: 'policies' has no 'two'"),
         (["policies:number"], "policy: 'policies:number' is no policy: source: expected"),
         (["policies:one", "--seeds", "0-20"], "--seeds: expected non-negative integers as 0:20"),
-        (["policies:one", "--backend", "abacus"], "--backend: expected native or numpy, got 'aba"),
+        (["policies:one", "--backend", "abacus"], "--backend: expected native, numpy, torch"),
         (
             ["policies:a_model", "--backend", "native"],
             "--backend: 'policies:a_model' is a Model, which has its own; got 'native' besides",

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-import contextlib
 import threading
-from typing import Any, Callable, Deque, Iterator, List, Tuple
+from typing import Any, Callable, ContextManager, Deque, List, Tuple
 
 import pytest
+import worlds
 from carriers import MemoryConnection, MemoryListener, Network
+from worlds import SOON, World
 
-from rlmesh._rpc import client as client_module
 from rlmesh._rpc.client import RpcClient
-from rlmesh._rpc.options import ServeOptions
-from rlmesh._rpc.server import RpcServer
 from rlmesh._rpc.service import Call, Failure, Outcome, Result
 from rlmesh._rpc.session import Session
 from rlmesh._wire.messages import (
@@ -34,8 +32,6 @@ from rlmesh.errors import (
     RequestTimeout,
     SessionLost,
 )
-
-SOON = 10.0
 
 
 class Counter:
@@ -79,51 +75,8 @@ class Counter:
         self.closed = True
 
 
-class World:
-    """A served counter on a network, and clients of it."""
-
-    def __init__(self, options: ServeOptions) -> None:
-        self.network = Network()
-        self.options = options
-        self.clients: List[RpcClient] = []
-        self.start()
-
-    def start(self) -> None:
-        self.service = Counter()
-        self.server = RpcServer(self.service, MemoryListener(self.network), self.options)
-        self.thread = threading.Thread(target=self.server.run)
-        self.thread.start()
-
-    def stop(self) -> None:
-        self.service.go_on.set()
-        self.server.stop()
-        self.thread.join(SOON)
-        assert not self.thread.is_alive()
-
-    def client(self, **options: Any) -> RpcClient:
-        connect_timeout = options.pop("connect_timeout", SOON)
-        client = RpcClient(MemoryConnection(self.network), "memory", connect_timeout)
-        self.clients.append(client)
-        client.open(**options)
-        return client
-
-
-@contextlib.contextmanager
-def serving(**options: Any) -> Iterator[World]:
-    world = World(ServeOptions(**options))
-    try:
-        yield world
-    finally:
-        world.service.go_on.set()
-        for client in world.clients:
-            client.close()
-        world.stop()
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "RESEND_INTERVAL", 0.05)
-    monkeypatch.setattr(client_module, "_GLANCE", 0.01)
+def serving(**options: Any) -> ContextManager[World[Counter]]:
+    return worlds.serving(Counter, **options)
 
 
 def steps_only(fate: Callable[[int], int]) -> Callable[[bytes], int]:

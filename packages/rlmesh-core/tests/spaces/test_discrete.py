@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import array
+import dataclasses
+from typing import Any, Tuple
 
 import pytest
 
@@ -37,6 +39,37 @@ def test_a_misfit_is_named(value, message):
     with pytest.raises(InvalidValue) as caught:
         Discrete(3, dtype="int8").conform(value, "action")
     assert str(caught.value) == message
+
+
+@dataclasses.dataclass
+class Loose(Index):
+    """An array of a framework that takes any one element for an integer."""
+
+    dtype: Any
+    shape: Tuple[int, ...]
+
+
+class Bool:
+    itemsize = 1
+
+    def __str__(self):
+        return "framework.bool"
+
+
+def test_neither_a_bool_array_nor_one_with_axes_passes_for_an_integer():
+    assert Discrete(3).conform(Loose(None, ())) == 2
+    for loose in (Loose(Bool(), ()), Loose(None, (1,)), Loose(None, (1, 1))):
+        with pytest.raises(InvalidValue, match="expected an integer, got Loose"):
+            Discrete(3).conform(loose)
+
+
+def test_an_array_without_memory_is_a_misfit():
+    class Deleted:
+        def __index__(self):
+            raise RuntimeError("deleted")
+
+    with pytest.raises(InvalidValue, match="expected an integer, got <.*Deleted"):
+        Discrete(3).conform(Deleted())
 
 
 def test_an_integer_too_long_to_print_is_named_by_its_length():

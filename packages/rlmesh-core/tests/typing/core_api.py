@@ -20,10 +20,50 @@ def evaluation(env: Any) -> None:
     assert_type(run.episodes[0].seed, Optional[int])
 
 
+def evaluation_of_a_served_model(env: Any) -> None:
+    with rlmesh.RemoteModel("127.0.0.1:5555") as model:
+        assert_type(model, rlmesh.RemoteModel)
+        assert_type(model.run(env, execution_horizon=4), rlmesh.RunResult)
+    assert_type(rlmesh.run(model, env, seeds=[1]), rlmesh.RunResult)
+    assert_type(rlmesh.run("127.0.0.1:5555", env), rlmesh.RunResult)
+
+
+def session(env: Any) -> None:
+    model = rlmesh.Model(lambda observation: 0, spec=rlmesh.DELEGATED)
+    with model.session(env, instruction="go") as joined:
+        assert_type(joined, rlmesh.Session[Value, Value])
+        observation, info = joined.reset(seed=1)
+        assert_type(observation, Value)
+        assert_type(info, Dict[str, Any])
+        assert_type(joined.predict(observation), Value)
+        assert_type(joined.step(0), Tuple[Value, float, bool, bool, Dict[str, Any]])
+        assert_type(joined.over, bool)
+        assert_type(joined.result(), rlmesh.EpisodeResult)
+        assert_type(joined.contract, rlmesh.EnvContract)
+    assert_type(rlmesh.session(model, env), rlmesh.Session[Value, Value])
+    assert_type(rlmesh.session("127.0.0.1:5555", env), rlmesh.Session[Value, Value])
+
+
+def workers() -> None:
+    model = rlmesh.Model(lambda observation: 0)
+    model.run_local("127.0.0.1:5555")
+    model.run_local_for_episodes("127.0.0.1:5555", max_episodes=3)
+    model.serve("127.0.0.1:0", options=rlmesh.ServeOptions(max_batch_size=8))
+
+
+def context(given: rlmesh.PredictContext) -> None:
+    assert_type(given.episode_seed, Optional[int])
+    assert_type(given.step, int)
+    assert_type(given.seed, int)
+
+
 def serving(env: Any) -> None:
     with rlmesh.EnvServer(env, "127.0.0.1:0", options=rlmesh.ServeOptions()) as server:
         assert_type(server, rlmesh.EnvServer)
         assert_type(server.address, str)
+    with rlmesh.ModelServer(rlmesh.Model(lambda observation: 0)) as models:
+        assert_type(models, rlmesh.ModelServer)
+        assert_type(models.wait(), bool)
 
 
 def stepping() -> None:

@@ -18,6 +18,18 @@ def evaluation(env: Any) -> None:
     assert_type(model.run(env), rlmesh.RunResult)
 
 
+def session(env: Any) -> None:
+    joined = rlmesh.numpy.Model(lambda observation: 0).session(env)
+    assert_type(joined, rlmesh.Session[NumpyValue, NumpyValue])
+    assert_type(joined.reset(seed=1), Tuple[NumpyValue, Dict[str, Any]])
+    assert_type(joined.predict(None), NumpyValue)
+    assert_type(joined.step(0)[1], float)
+    remote = rlmesh.numpy.RemoteModel("127.0.0.1:5555")
+    assert_type(remote.run(env), rlmesh.RunResult)
+    assert_type(remote.session(env), rlmesh.Session[NumpyValue, NumpyValue])
+    assert_type(rlmesh.session(remote, env), rlmesh.Session[NumpyValue, NumpyValue])
+
+
 def stepping() -> None:
     env = rlmesh.numpy.RemoteEnv("127.0.0.1:5555")
     assert_type(env.reset(), Tuple[NumpyValue, Dict[str, Any]])

@@ -9,8 +9,8 @@ import typer
 from rlmesh._version import __version__
 
 from .ping import ping_server
-from .run import run_policy
-from .serve import serve_env
+from .run import run_model
+from .serve import serve_env, serve_model
 
 
 def _print_version(wanted: bool) -> None:
@@ -33,10 +33,14 @@ SERVED_AT = typer.Option(
 KWARGS = typer.Option(
     "{}", metavar="JSON", help="""Keyword arguments, e.g. '{"render_mode": "rgb_array"}'."""
 )
-POLICY = typer.Argument(
-    metavar="MODULE:NAME",
-    help="A callable that takes an observation and returns an action, an object or class with such"
-    " a predict, or a Model.",
+POLICY_HELP = (
+    "A callable that takes an observation and returns an action, an object or class with such a"
+    " predict, or a Model"
+)
+POLICY = typer.Argument(metavar="MODULE:NAME", help=f"{POLICY_HELP}.")
+MODEL = typer.Argument(
+    metavar="MODULE:NAME|ADDRESS",
+    help=f"{POLICY_HELP}; or where one is served: tcp://HOST:PORT, HOST:PORT or unix:///PATH",
 )
 ADDRESS = typer.Argument(metavar="ADDRESS", help="tcp://HOST:PORT, HOST:PORT or unix:///PATH")
 SEEDS = typer.Option(
@@ -48,17 +52,25 @@ MAX_EPISODES = typer.Option(
     metavar="N",
     help="Number of episodes: fewer than seeds drops the last, more are unseeded.",
 )
+HORIZON = typer.Option(
+    None,
+    "--execution-horizon",
+    min=1,
+    metavar="N",
+    help="How many actions of a chunk are executed before the next predict; 1 unless given.",
+)
 INSTRUCTION = typer.Option(None, metavar="TEXT", help="Text for the model's text inputs.")
 BACKEND = typer.Option(
     None,
-    metavar="native|numpy",
-    help="What observations are: numpy where rlmesh.numpy is installed, else native.",
+    metavar="native|numpy|torch|jax|...",
+    help="What observations are: native, or the name of a backend. Unless given, numpy where"
+    " rlmesh.numpy is installed, else native.",
 )
 TIMEOUT = typer.Option(5.0, min=0.1, metavar="SECONDS", help="How long to look for the server.")
 TOKEN_HELP = "The environment variable RLMESH_TOKEN holds the secret that both sides share, if any."
 
 app = typer.Typer(
-    help="Serve an environment, or evaluate a policy on one that is served elsewhere.",
+    help="Serve environments and policies, and evaluate policies on served environments.",
     epilog=TOKEN_HELP,
     add_completion=False,
     no_args_is_help=True,
@@ -77,17 +89,26 @@ def serve(env: str = ENV, address: str = SERVED_AT, kwargs: str = KWARGS) -> Non
     serve_env(env, address, kwargs)
 
 
+@app.command("serve-model", epilog=TOKEN_HELP)
+def serve_policy(
+    policy: str = POLICY, address: str = SERVED_AT, backend: Optional[str] = BACKEND
+) -> None:
+    """Serve a policy until Ctrl-C or SIGTERM."""
+    serve_model(policy, address, backend)
+
+
 @app.command(epilog=TOKEN_HELP)
 def run(
-    policy: str = POLICY,
+    model: str = MODEL,
     address: str = ADDRESS,
     seeds: Optional[str] = SEEDS,
     max_episodes: Optional[int] = MAX_EPISODES,
+    execution_horizon: Optional[int] = HORIZON,
     instruction: Optional[str] = INSTRUCTION,
     backend: Optional[str] = BACKEND,
 ) -> None:
-    """Evaluate a policy on a served environment."""
-    run_policy(policy, address, seeds, max_episodes, instruction, backend)
+    """Evaluate a policy, here or served, on a served environment."""
+    run_model(model, address, seeds, max_episodes, execution_horizon, instruction, backend)
 
 
 @app.command(epilog=TOKEN_HELP)

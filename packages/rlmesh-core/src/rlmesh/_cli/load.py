@@ -12,9 +12,8 @@ from typing import Any, Dict, Optional, Type
 
 import rlmesh
 from rlmesh._models.base import ModelBase
+from rlmesh._values.registry import backend_names, import_backend
 from rlmesh.errors import BackendNotInstalled
-
-BACKENDS = ("native", *rlmesh._BACKENDS)
 
 
 def load_env(name: str, arguments: str) -> Any:
@@ -44,11 +43,13 @@ def load_model(name: str, backend: Optional[str]) -> ModelBase[Any, Any]:
     Args:
         name: Names a `Model`, or what becomes one: a callable, or an object with `predict`. A
             class of either is instantiated.
-        backend: What the observations of a new `Model` are; None chooses the first installed.
+        backend: What the observations of a new `Model` are: `"native"` or a backend's name. None
+            is numpy where that is installed, else native.
 
     Raises:
         ValueError: There is nothing of that name, it is no policy, or there is no such backend.
         BackendNotInstalled: The backend that was asked for is not installed.
+        RLMeshError: Two installed packages claim its name.
     """
     module_name, colon, attribute = name.partition(":")
     if not (colon and attribute):
@@ -78,11 +79,13 @@ def _model_class(backend: Optional[str]) -> Type[ModelBase[Any, Any]]:
             return _model_class("numpy")
         except BackendNotInstalled:
             return rlmesh.Model
-    if backend not in BACKENDS:
-        raise ValueError(f"--backend: expected {' or '.join(BACKENDS)}, got {backend!r}")
+    names = ["native", *backend_names()]
+    if backend not in names:
+        known = f"{', '.join(names[:-1])} or {names[-1]}"
+        raise ValueError(f"--backend: expected {known}, got {backend!r}")
     if backend == "native":
         return rlmesh.Model
-    model: Type[ModelBase[Any, Any]] = getattr(rlmesh, backend).Model
+    model: Type[ModelBase[Any, Any]] = import_backend(backend).Model
     return model
 
 

@@ -1,12 +1,15 @@
-"""`rlmesh run`: a policy against a served env."""
+"""`rlmesh run`: a policy, here or served, against a served env."""
 
 from __future__ import annotations
 
 import re
-from typing import List, Optional, Sequence
+from contextlib import ExitStack
+from typing import Any, List, Optional, Sequence
 
 import typer
 
+from rlmesh._models.evaluator import Evaluator
+from rlmesh._models.remote import RemoteModel
 from rlmesh._runtime.plan import plan_episodes
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._transport.address import parse_address
@@ -15,35 +18,38 @@ from .load import load_model
 from .report import Progress, print_result
 
 
-def run_policy(
+def run_model(
     name: str,
     address: str,
     seeds: Optional[str],
     max_episodes: Optional[int],
+    execution_horizon: Optional[int],
     instruction: Optional[str],
     backend: Optional[str],
 ) -> None:
-    """Evaluate a policy, and print the result; also that of a run that did not get to its end.
+    """Evaluate a model, and print the result; also that of a run that did not get to its end.
 
     Args:
-        name: See `load_model`.
+        name: See `load_model`; or where the model is served.
         address: Where the env is served.
         seeds: See `parse_seeds`.
         max_episodes: See `Model.run`.
+        execution_horizon: See `Model.run`.
         instruction: See `Model.run`.
-        backend: See `load_model`.
+        backend: See `load_model`; a served model has its own.
 
     Raises:
         ValueError: An argument does not parse, or there is no such policy.
-        RLMeshError: The env cannot be reached, or failed.
+        RLMeshError: The env or a served model cannot be reached, or failed.
     """
     parse_address(address)
     chosen = None if seeds is None else parse_seeds(seeds)
     total = len(plan_episodes(chosen, max_episodes))
-    model = load_model(name, backend)
     finished: List[EpisodeResult] = []
     try:
-        with Progress(name, total) as progress:
+        with ExitStack() as resources:
+            model = _evaluator(name, backend, resources)
+            progress = resources.enter_context(Progress(name, total))
 
             def on_result(result: EpisodeResult) -> None:
                 finished.append(result)
@@ -54,6 +60,7 @@ def run_policy(
                 seeds=chosen,
                 max_episodes=max_episodes,
                 instruction=instruction,
+                execution_horizon=execution_horizon,
                 on_result=on_result,
             )
     except KeyboardInterrupt:
@@ -61,6 +68,20 @@ def run_policy(
     finally:
         if finished:
             print_result(f"{name} on {address}", RunResult(tuple(finished)), total)
+
+
+def _evaluator(name: str, backend: Optional[str], resources: ExitStack) -> Evaluator[Any, Any]:
+    """Return the model of a name, or a client of the one at an address."""
+    if not _is_address(name):
+        return load_model(name, backend)
+    if backend is not None:
+        raise ValueError(f"--backend: the model at {name} has its own; got {backend!r} besides")
+    return resources.enter_context(RemoteModel(name))
+
+
+def _is_address(text: str) -> bool:
+    """Whether a text cannot be MODULE:NAME, because it has a scheme or a port."""
+    return "://" in text or re.search(r":\d+$", text) is not None
 
 
 def parse_seeds(text: str) -> Sequence[int]:

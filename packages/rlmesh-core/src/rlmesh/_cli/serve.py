@@ -1,17 +1,47 @@
-"""`rlmesh serve`: an env at an address, until it is stopped."""
+"""`rlmesh serve` and `rlmesh serve-model`: something at an address, until it is stopped."""
 
 from __future__ import annotations
 
 import shlex
 import socket
+from contextlib import suppress
+from typing import NamedTuple, Optional
 
 import typer
 
 from rlmesh._envs.server import EnvServer
+from rlmesh._models.server import ModelServer
+from rlmesh._rpc.hosting import ServerBase
 from rlmesh._transport.address import parse_address
 from rlmesh._transport.security import TOKEN_VARIABLE, Token
 
-from .load import load_env
+from .load import load_env, load_model
+
+
+class _Use(NamedTuple):
+    """How to reach what is served, with a `{}` for the address.
+
+    Attributes:
+        what: What the lines below do.
+        command: A line for the shell.
+        python: A line of Python.
+    """
+
+    what: str
+    command: str
+    python: str
+
+
+_ENV = _Use(
+    "Evaluate a policy on it",
+    "rlmesh run MODULE:POLICY {} --seeds 0:20",
+    'rlmesh.Model(policy).run("{}", seeds=range(20))',
+)
+_MODEL = _Use(
+    "Evaluate it on a served env",
+    "rlmesh run {} ENV_ADDRESS --seeds 0:20",
+    'rlmesh.run("{}", env, seeds=range(20))',
+)
 
 
 def serve_env(name: str, address: str, arguments: str) -> None:
@@ -27,43 +57,62 @@ def serve_env(name: str, address: str, arguments: str) -> None:
         RLMeshError: The address cannot be taken, or the env's spaces are unknown.
     """
     parse_address(address)
-    try:
+    with suppress(KeyboardInterrupt):
         env = load_env(name, arguments)
         try:
-            _serve(env, name, address)
+            _serve(_env_server(env, name, address), name, _ENV)
         finally:
             if callable(getattr(env, "close", None)):
                 env.close()
-    except KeyboardInterrupt:
-        pass
     typer.echo("stopped")
 
 
-def _serve(env: object, name: str, address: str) -> None:
+def serve_model(name: str, address: str, backend: Optional[str]) -> None:
+    """Serve a model, and say how to reach it.
+
+    Args:
+        name: See `load_model`.
+        address: Where to serve.
+        backend: See `load_model`.
+
+    Raises:
+        ValueError: There is no such policy, or no such backend.
+        RLMeshError: The address cannot be taken, or the backend is not installed.
+    """
+    parse_address(address)
+    with suppress(KeyboardInterrupt):
+        _serve(ModelServer(load_model(name, backend), address), name, _MODEL)
+    typer.echo("stopped")
+
+
+def _env_server(env: object, name: str, address: str) -> EnvServer:
     try:
-        server = EnvServer(env, address)
+        return EnvServer(env, address)
     except TypeError as exc:
         raise ValueError(f"env: {name!r} cannot be served: {exc}") from exc
+
+
+def _serve(server: ServerBase, name: str, use: _Use) -> None:
     try:
-        _announce(name, server.bind())
+        _announce(name, server.bind(), use)
         server.serve()
     finally:
         server.shutdown()
 
 
-def _announce(name: str, address: str) -> None:
+def _announce(name: str, address: str, use: _Use) -> None:
     """Print the address, and the lines to copy for the other side."""
     bound = parse_address(address)
     if bound.host in ("0.0.0.0", "::"):
         bound = bound._replace(host=socket.gethostname())
     reached = str(bound)
     token = f" (with this {TOKEN_VARIABLE})" if Token() else ""
-    command = f"rlmesh run MODULE:POLICY {shlex.quote(reached)} --seeds 0:20"
-    python = f'rlmesh.Model(policy).run("{reached}", seeds=range(20))'
+    command = use.command.format(shlex.quote(reached))
+    python = use.python.format(reached)
     # All at once: whoever has read the address may stop us.
     typer.echo(
         f"Serving {name} at {address}\n"
-        f"\nEvaluate a policy on it from another terminal{token}:"
+        f"\n{use.what} from another terminal{token}:"
         f"\n  {typer.style(command, bold=True)}"
         "\nor from Python:"
         f"\n  {typer.style(python, bold=True)}\n"

@@ -73,6 +73,10 @@ class EnvClient:
         self._rpc.call(SELECT, paths, (), self._timeouts[SELECT])
         self._selection = paths
 
+    def shutdown(self) -> None:
+        """Shut the server down, if it lets clients do that."""
+        self._rpc.shutdown()
+
     def close(self) -> None:
         """Free the env for other clients; calling it again does nothing."""
         self._closed = True

@@ -151,6 +151,15 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
         """Free the env for other clients; calling it again does nothing."""
         self._client.close()
 
+    def shutdown(self) -> None:
+        """Shut the server down, if its `ServeOptions.allow_remote_shutdown` lets clients do that.
+
+        Raises:
+            SecurityError: It does not.
+            RLMeshError: It does not answer.
+        """
+        self._client.shutdown()
+
     def view(self, backend: Backend, **options: Any) -> EnvView:
         """Return the same session with the values of another framework."""
         return EnvView(self._client, backend, **options)

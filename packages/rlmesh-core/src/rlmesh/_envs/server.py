@@ -58,4 +58,4 @@ class EnvServer(ServerBase):
         return EnvService(self._env, self._contract)
 
     def _name(self) -> str:
-        return self._contract.env_id
+        return repr(self._contract.env_id)

@@ -160,6 +160,12 @@ class ModelBase(Evaluator[ObsT, ActT]):
             options,
         )
 
+    def __repr__(self) -> str:
+        cls = type(self)
+        package = cls.__module__.partition("._")[0]
+        name = "" if self._source.name == cls.__qualname__ else self._source.name
+        return f"{package}.{cls.__qualname__}({name})"
+
     def _check(self, instruction: Optional[str]) -> None:
         if instruction is not None and not takes_instruction(self._spec):
             raise ValueError(

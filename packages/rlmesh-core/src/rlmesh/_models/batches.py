@@ -77,7 +77,7 @@ def rows(value: Any, backend: Backend, name: str, count: Optional[int] = None) -
             f" got {value!r:.200} ({type(value).__name__})"
         )
     if not found or count not in (None, len(found)):
-        expected = "at least one action" if count is None else f"{count} actions"
+        expected = {None: "at least one action", 1: "1 action"}.get(count, f"{count} actions")
         raise InvalidValue(f"{name}: expected {expected}, got {len(found)}")
     return found
 

@@ -13,7 +13,7 @@ from rlmesh._runtime.context import Episode
 from rlmesh._wire.codec import ValueCodec
 from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, OBSERVE, PREDICT, START_EPISODE
 from rlmesh._wire.payload import PartReader, Parts
-from rlmesh.errors import ProtocolError, SessionLost
+from rlmesh.errors import ConnectionFailed, ProtocolError, SessionLost
 
 
 class Timeouts(NamedTuple):
@@ -113,8 +113,8 @@ class RemotePolicy:
         self._rpc.call(OBSERVE, body, parts, self._timeouts.predict)
 
     def end_episode(self, episode_id: str) -> None:
-        """Have the server end the episode; with a session that is lost, it has done so itself."""
-        with contextlib.suppress(SessionLost):
+        """Have the server end the episode; of a client that is lost, it does so itself."""
+        with contextlib.suppress(SessionLost, ConnectionFailed):
             self._rpc.call(END_EPISODE, episode_id, (), self._timeouts.episode)
 
 

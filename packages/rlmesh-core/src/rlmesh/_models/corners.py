@@ -28,7 +28,6 @@ class Corners:
 
     Attributes:
         chunks: Whether there is a function that returns chunks.
-        batches: Whether there is a function that takes batches.
     """
 
     def __init__(
@@ -37,7 +36,10 @@ class Corners:
         self._functions = functions
         self._backend = backend
         self.chunks = any("chunk" in name for name in functions)
-        self.batches = any("batch" in name for name in functions)
+
+    def takes_batches(self, horizon: int) -> bool:
+        """Whether a function takes a batch, and returns so many actions for each observation."""
+        return bool(self._function("predict_batch", "predict_chunk_batch", horizon))
 
     def check_horizon(self, execution_horizon: int) -> None:
         """Check how many actions of a chunk are to be executed.

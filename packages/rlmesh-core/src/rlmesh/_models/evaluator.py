@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import operator
+import signal
 from contextlib import ExitStack, suppress
+from threading import Event
 from typing import Callable, Generic, Iterable, Optional, Sequence, Tuple, TypeVar
 
 from rlmesh._envs.client import EnvCalls
 from rlmesh._envs.ports import open_env
-from rlmesh._rpc.signals import on_sigterm
+from rlmesh._rpc.signals import on_signal
 from rlmesh._runtime.driver import run_episode, run_episodes
 from rlmesh._runtime.plan import PlannedEpisode, plan_episodes
 from rlmesh._runtime.ports import EnvPort, Policy
@@ -127,9 +130,16 @@ class Evaluator(Generic[ObsT, ActT]):
             ValueError, RLMeshError: As `run`.
         """
         episodes = (PlannedEpisode(index, None) for index in itertools.count())
+        stop = Event()
+
+        def interrupt() -> None:
+            # What a signal raises is lost where it comes in the middle of a finalizer.
+            stop.set()
+            raise KeyboardInterrupt
+
         try:
-            with on_sigterm(_interrupt):
-                self._work(env_address, token, execution_horizon, episodes, on_result)
+            with on_signal(interrupt, signal.SIGINT, signal.SIGTERM):
+                self._work(env_address, token, execution_horizon, episodes, on_result, stop)
         except KeyboardInterrupt:
             return
 
@@ -167,6 +177,7 @@ class Evaluator(Generic[ObsT, ActT]):
         execution_horizon: Optional[int],
         episodes: Iterable[PlannedEpisode],
         on_result: Optional[OnResult],
+        stop: Optional[Event] = None,
     ) -> None:
         """Run episodes against a served env, and keep nothing of them."""
         if not isinstance(env_address, str):
@@ -177,7 +188,7 @@ class Evaluator(Generic[ObsT, ActT]):
             env_address, None, False, token, execution_horizon, MAX_STEPS, True
         ) as session:
             for episode in episodes:
-                result = run_episode(session, episode)
+                result = run_episode(session, episode, stop)
                 if on_result is not None:
                     on_result(result)
 
@@ -194,7 +205,7 @@ class Evaluator(Generic[ObsT, ActT]):
         """Return a session, whose values nobody else looks at if it is unattended."""
         if max_steps < 1:
             raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
-        horizon = 1 if execution_horizon is None else execution_horizon
+        horizon = _horizon(execution_horizon)
         self._check(instruction)
         with ExitStack() as resources:
             resources.callback(self._finish)
@@ -236,10 +247,6 @@ class Evaluator(Generic[ObsT, ActT]):
         raise NotImplementedError
 
 
-def _interrupt() -> None:
-    raise KeyboardInterrupt
-
-
 def select(client: EnvCalls, paths: Optional[Sequence[Path]], resources: ExitStack) -> None:
     """Have only these leaves of observations sent, for as long as the resources are held."""
     if paths is not None:
@@ -251,3 +258,11 @@ def _select_all(client: EnvCalls) -> None:
     # An env that was lost meanwhile selects nothing any more.
     with suppress(RLMeshError):
         client.select(None)
+
+
+def _horizon(requested: Optional[int]) -> int:
+    """Return how many actions of a chunk are to be executed."""
+    try:
+        return 1 if requested is None else operator.index(requested)
+    except TypeError:
+        raise TypeError(f"execution_horizon: expected an integer, got {requested!r}") from None

@@ -72,6 +72,8 @@ class Route:
             raise ProtocolError("start_episode: expected an id and a seed") from None
         if type(episode_id) is not str or type(seed) not in (int, type(None)):
             raise ProtocolError("start_episode: expected a str and an integer or None")
+        if episode_id in self.episodes:
+            raise ProtocolError(f"start_episode: expected a new id, got {episode_id!r} again")
         episode = Episode(episode_id, seed, self._instruction)
         self.adaptation.start(episode)
         self.episodes[episode_id] = episode

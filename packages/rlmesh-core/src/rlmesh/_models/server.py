@@ -59,4 +59,4 @@ class ModelServer(ServerBase):
         return self._model.new_service(self._options)
 
     def _name(self) -> str:
-        return f"{type(self._model).__module__}.{type(self._model).__qualname__}"
+        return repr(self._model)

@@ -66,10 +66,11 @@ class ModelService:
         self._spec = spec
         self._trust_entrypoints = trust_entrypoints
         self._corners = Corners(source.corners, backend)
-        self._max_batch = options.max_batch_size if self._corners.batches else 1
-        self._max_wait = options.max_wait if self._corners.batches else 0.0
+        self._max_batch = options.max_batch_size
+        self._max_wait = options.max_wait
         self._waits_since: Optional[float] = None
         self._running = 0
+        self._closed = False
 
     def describe(self) -> Dict[str, Any]:
         """Return nothing: what a client needs to know is the answer to `configure_route`."""
@@ -78,7 +79,7 @@ class ModelService:
     def delay(self, waiting: Deque[Call]) -> float:
         """Return how long to wait for a fuller batch."""
         full = min(self._max_batch, self._running)
-        if not self._max_wait or len(waiting) >= full or waiting[0].op != PREDICT:
+        if not self._max_wait or len(waiting) >= full or not self._is_batchable(waiting[0]):
             return 0.0
         now = monotonic()
         if self._waits_since is None:
@@ -106,8 +107,10 @@ class ModelService:
                     logger.exception("on_episode_end raised for a client that went away")
 
     def close(self) -> None:
-        """Call `on_close`."""
-        self._source.close()
+        """Call `on_close`, once."""
+        if not self._closed:
+            self._closed = True
+            self._source.close()
 
     def _configure(self, call: Call) -> Any:
         """Execute a call that is no predict; return the reply's body."""
@@ -162,10 +165,18 @@ class ModelService:
         self._running -= 1
         self._source.end_episode(episode_id)
 
+    def _is_batchable(self, call: Call) -> bool:
+        """Whether a call is a predict of a kind that the model does in batches."""
+        route = call.session.state
+        return (
+            call.op == PREDICT and route is not None and self._corners.takes_batches(route.horizon)
+        )
+
     def _companions(self, first: Call, waiting: Deque[Call]) -> List[Call]:
         """Take the predicts off the queue that go into one batch with the first."""
         found: List[Call] = []
-        if self._max_batch == 1 or first.session.state is None:
+        # One by one, they must not go together: the next may reuse the memory of this one's action.
+        if self._max_batch == 1 or not self._is_batchable(first):
             return found
         others: Deque[Call] = deque()
         key = first.session.state.key

@@ -24,6 +24,7 @@ class Source:
         TypeError: The source is neither, or something in it cannot be called as it would be.
 
     Attributes:
+        name: What a reader may call it.
         corners: The predict functions by name. All take (values, contexts), whether or not the
             user's own function takes a context.
         start_episode: Called with an episode's id after its reset.
@@ -38,6 +39,7 @@ class Source:
         on_episode_end: Optional[LifecycleCallback],
         on_close: Optional[LifecycleCallback],
     ) -> None:
+        self.name = str(getattr(source, "__qualname__", type(source).__qualname__))
         self.corners: Dict[str, Callable[[Any, Any], Any]] = {}
         functions = _functions_of(source)
         for name, function in functions.items():

@@ -38,7 +38,11 @@ def dial(
     try:
         found = rpc.hello().role
         if found != role:
-            raise ProtocolError(f"{address} serves a {found}, expected a {role}")
+            articles = {"env": "an"}
+            raise ProtocolError(
+                f"{address} serves {articles.get(found, 'a')} {found},"
+                f" expected {articles.get(role, 'a')} {role}"
+            )
         return rpc
     except BaseException:
         rpc.close()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import signal
 import threading
 from types import TracebackType
-from typing import Optional, Type, TypeVar
+from typing import Optional, Tuple, Type, TypeVar
 
 from rlmesh._transport.address import parse_address
 from rlmesh._transport.security import Token
@@ -15,7 +16,7 @@ from rlmesh.errors import RequestTimeout, RLMeshError
 from .options import ServeOptions
 from .server import RpcServer
 from .service import Service
-from .signals import on_sigterm
+from .signals import on_signal
 
 
 class ServerBase:
@@ -72,13 +73,7 @@ class ServerBase:
             if self._listener is None:
                 if self._taken:
                     raise RLMeshError("this server was shut down; make another one")
-                self._listener = ZmqListener(
-                    self._requested_address,
-                    self._token,
-                    max(self._options.max_control, self._options.max_payload),
-                    allow_insecure=self._options.allow_insecure,
-                )
-                self._server = RpcServer(self._new_service(), self._listener, self._options)
+                self._listener, self._server = self._open()
                 # A program that just ends leaves no socket file behind.
                 atexit.register(self.shutdown)
             return self._listener.address
@@ -94,13 +89,11 @@ class ServerBase:
         """
         server = self._take(threading.current_thread())
         try:
-            with on_sigterm(server.stop):
+            with on_signal(server.stop, signal.SIGTERM):
                 server.run()
         finally:
             # Ctrl-C may have come before run() could free it.
-            if self._listener is not None:
-                self._listener.close()
-            server.finished.set()
+            server.abandon()
             atexit.unregister(self.shutdown)
 
     def start(self: ServerT) -> ServerT:
@@ -109,7 +102,9 @@ class ServerBase:
         Raises:
             AddressInUse, AddressError, SecurityError: As `bind`.
         """
-        thread = threading.Thread(target=self._run, name=f"rlmesh-{self._name()}", daemon=True)
+        thread = threading.Thread(
+            target=self._run, name=f"rlmesh-{type(self).__name__}", daemon=True
+        )
         self._take(thread)
         self._thread = thread
         thread.start()
@@ -127,7 +122,7 @@ class ServerBase:
             BaseException: Whatever ended the serving thread, if it was no shutdown.
         """
         if self._thread is not None and self._server is not None:
-            with on_sigterm(self._server.stop):
+            with on_signal(self._server.stop, signal.SIGTERM):
                 self._thread.join(timeout)
             if self._thread.is_alive():
                 return False
@@ -147,11 +142,10 @@ class ServerBase:
         with self._state_lock:
             never_ran, self._taken = not self._taken, True
         atexit.unregister(self.shutdown)
-        if self._server is None or self._listener is None:
+        if self._server is None:
             return
         if never_ran:
-            self._listener.close()
-            self._server.finished.set()
+            self._server.abandon()
             return
         self._server.stop()
         if self._runner is threading.current_thread():
@@ -181,7 +175,7 @@ class ServerBase:
     def __repr__(self) -> str:
         listener = self._listener
         address = self._requested_address if listener is None else listener.address
-        return f"{type(self).__name__}({self._name()!r}, {address!r})"
+        return f"{type(self).__name__}({self._name()}, {address!r})"
 
     def _new_service(self) -> Service:
         """Return what is served."""
@@ -190,6 +184,21 @@ class ServerBase:
     def _name(self) -> str:
         """Return what is served, for a reader."""
         raise NotImplementedError
+
+    def _open(self) -> Tuple[ZmqListener, RpcServer]:
+        """Return a bound listener, and what will serve there."""
+        options, service = self._options, self._new_service()
+        try:
+            listener = ZmqListener(
+                self._requested_address,
+                self._token,
+                max(options.max_control, options.max_payload),
+                allow_insecure=options.allow_insecure,
+            )
+        except BaseException:
+            service.close()
+            raise
+        return listener, RpcServer(service, listener, options)
 
     def _take(self, runner: threading.Thread) -> RpcServer:
         """Bind, and claim the one run that a server has for a thread."""

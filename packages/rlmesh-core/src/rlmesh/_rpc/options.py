@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional, Tuple
 
 from rlmesh._contract.peer import Limits
 
@@ -31,6 +31,7 @@ class ServeOptions:
 
     Raises:
         ValueError: A number is out of its range.
+        TypeError: A value is none.
     """
 
     session_grace: float = 30.0
@@ -47,15 +48,18 @@ class ServeOptions:
 
     def __post_init__(self) -> None:
         for name in ("session_grace", "drain_timeout", "close_timeout", "max_wait"):
-            self._check(name, 0)
+            self._check(name, 0, (int, float), "a number")
         for name in ("max_control", "max_payload", "max_sessions", "max_batch_size"):
-            self._check(name, 1)
+            self._check(name, 1, (int,), "an integer")
         if self.idle_timeout is not None:
-            self._check("idle_timeout", 0)
+            self._check("idle_timeout", 0, (int, float), "a number")
 
-    def _check(self, name: str, least: int) -> None:
-        value = getattr(self, name)
-        if not value >= least:
+    def _check(self, name: str, least: int, types: Tuple[type, ...], kind: str) -> None:
+        value: Any = getattr(self, name)
+        is_right: bool = isinstance(value, types)
+        if not is_right:
+            raise TypeError(f"{name}: expected {kind}, got {value!r}")
+        if not least <= value:
             raise ValueError(f"{name}: expected at least {least}, got {value!r}")
 
     @property

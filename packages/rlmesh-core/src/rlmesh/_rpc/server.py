@@ -80,7 +80,6 @@ class RpcServer:
         try:
             self._watchdog.start()
             self._serve()
-            self._sessions.end_all()
         finally:
             # Ctrl-C may have come just before or after the lock was taken, or given up.
             with contextlib.suppress(RuntimeError):
@@ -89,6 +88,7 @@ class RpcServer:
             self._watchdog.stop()
             self._listener.close()
             try:
+                self._sessions.end_all()
                 self._release_ended()
                 self._service.close()
             finally:
@@ -102,6 +102,15 @@ class RpcServer:
             if not self.finished.is_set():
                 self._listener.wake()
 
+    def abandon(self) -> None:
+        """Free everything of a server that will not run."""
+        if not self.finished.is_set():
+            try:
+                self._listener.close()
+                self._service.close()
+            finally:
+                self.finished.set()
+
     def _serve(self) -> None:
         """Receive requests and execute them until a stop, and the end of the drain."""
         waiting, receive = self._waiting, self._listener.receive
@@ -109,16 +118,16 @@ class RpcServer:
             patience = _TICK
             if waiting:
                 patience = self._service.delay(waiting)
-                if patience <= 0:
-                    self._work()
-                    continue
             elif self._stopping.is_set():
                 patience = min(self._drain_until - time.monotonic(), _TICK)
                 if patience <= 0 or not len(self._sessions):
                     return
-            incoming = receive(patience)
-            if incoming is not None:
-                self._handle(incoming)
+            if patience <= 0:
+                self._work()
+            else:
+                incoming = receive(patience)
+                if incoming is not None:
+                    self._handle(incoming)
             if time.monotonic() >= self._next_check:
                 self._check()
             if self._sessions.ended:
@@ -242,6 +251,9 @@ class RpcServer:
         session.peer = peer
         session.unreachable_since = None
         if request.id == session.next and not session.running and request.op != CLOSE:
+            if self._is_drained():
+                # Otherwise busy clients would keep a server up that was asked to stop.
+                return
             session.next += 1
             session.running, session.reply = True, None
             self._requests += 1
@@ -263,6 +275,10 @@ class RpcServer:
                 " was answered"
             )
             self._listener.send(peer, self._pack_error(request.op, request.id, gap))
+
+    def _is_drained(self) -> bool:
+        """Whether a stop was asked for, and the time that sessions have to end is over."""
+        return self._stopping.is_set() and time.monotonic() >= self._drain_until
 
     def _refuse(self, peer: bytes, request: Request) -> None:
         """Answer a request of a session that is not, or no longer, known."""

@@ -73,5 +73,5 @@ class Service(Protocol):
         ...
 
     def close(self) -> None:
-        """Free what the service holds; called once, at the server's end."""
+        """Free what the service holds, at the server's end; calling it again does nothing."""
         ...

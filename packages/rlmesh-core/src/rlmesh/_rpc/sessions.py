@@ -112,10 +112,10 @@ class Sessions:
             return f"the {self._role} still executes a call that its last client gave up"
         left = self._seconds_left(holder)
         if left is None:
-            return (
-                f"the {self._role} is held by another client;"
-                " a served env instance has one client at a time"
+            rule = (
+                "" if self._role == "model" else "; a served env instance has one client at a time"
             )
+            return f"the {self._role} is held by another client{rule}"
         return (
             f"the {self._role} is held by a client that cannot be reached; it becomes free"
             f" in {left:.0f} s, or at once with takeover=True"

@@ -1,4 +1,4 @@
-"""SIGTERM, for as long as something runs that it should end in good order."""
+"""Signals, for as long as something runs that they should end in good order."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from typing import Callable, Iterator, Optional
 
 
 @contextmanager
-def on_sigterm(callback: Callable[[], None]) -> Iterator[None]:
-    """Have SIGTERM call a function during a `with` block on the main thread; elsewhere, nothing."""
+def on_signal(callback: Callable[[], None], *numbers: int) -> Iterator[None]:
+    """Have signals call a function during a `with` block on the main thread; elsewhere, nothing.
+
+    Args:
+        callback: The function.
+        *numbers: The signals. One that the process ignores stays ignored.
+    """
 
     def handle(number: int, frame: Optional[FrameType]) -> None:
         callback()
@@ -19,8 +24,10 @@ def on_sigterm(callback: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGTERM, handle)
+    numbers = tuple(n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN)
+    previous = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous or signal.SIG_DFL)
+        for number, handler in previous.items():
+            signal.signal(number, handler or signal.SIG_DFL)

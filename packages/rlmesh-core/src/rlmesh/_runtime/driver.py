@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import Any, Callable, Iterable, List, Optional
 
 from .plan import PlannedEpisode
@@ -30,9 +31,22 @@ def run_episodes(
     return RunResult(tuple(results))
 
 
-def run_episode(session: Session[Any, Any], episode: PlannedEpisode) -> EpisodeResult:
-    """Run one episode from reset to its end."""
+def run_episode(
+    session: Session[Any, Any], episode: PlannedEpisode, stop: Optional[Event] = None
+) -> EpisodeResult:
+    """Run one episode from reset to its end.
+
+    Args:
+        session: The policy and the env.
+        episode: What to run.
+        stop: Ends it before its next step.
+
+    Raises:
+        KeyboardInterrupt: It was stopped.
+    """
     observation, _ = session.reset(seed=episode.seed)
     while not session.over:
-        observation, *_ = session.step(session.predict(observation))
+        if stop is not None and stop.is_set():
+            raise KeyboardInterrupt
+        observation = session.step(session.predict(observation))[0]
     return session.result(episode.index)

@@ -34,7 +34,7 @@ class Backend(Protocol):
         )
 
     def is_array(self, value: Any) -> bool:
-        """Whether this is one of the framework's arrays."""
+        """Whether this is one of the framework's arrays, which have a `shape`."""
         ...
 
     def from_tensor(self, tensor: Tensor, device: Optional[Any] = None) -> Any:
@@ -104,7 +104,8 @@ class Backend(Protocol):
     def exporter(self, dtype: str, shape: Tuple[int, ...]) -> Callable[[Any], Optional[memoryview]]:
         """Return a function from a value to its memory, C-contiguous.
 
-        It returns None for everything but an array of exactly this dtype and shape.
+        It returns None for everything but an array of exactly this dtype and shape. For scalars and
+        bfloat16, it may do so always: None means that `to_tensor` is asked.
         """
 
         def export(value: Any) -> Optional[memoryview]:

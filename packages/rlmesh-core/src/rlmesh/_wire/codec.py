@@ -12,10 +12,10 @@ A value's body, in the control frame, is by space:
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Optional, Protocol, Sequence
+from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 from rlmesh.backends import Backend
-from rlmesh.errors import ProtocolError, RLMeshError
+from rlmesh.errors import InvalidValue, ProtocolError, RLMeshError
 from rlmesh.spaces import GraphInstance, Space
 
 from .decode import Decoder, compile_decoder
@@ -23,8 +23,13 @@ from .encode import Encoder, compile_encoder
 from .payload import PartReader, Parts
 
 
-class ValueCodec(Protocol):
-    """Turns values into bodies, and bodies into values."""
+class ValueCodec:
+    """Turns values into bodies, and bodies into values.
+
+    Attributes:
+        encode: Takes a value and a list for its large arrays, and returns the body.
+        decode: Takes a body and a reader of large arrays, and returns the value.
+    """
 
     encode: Encoder
     decode: Decoder
@@ -42,18 +47,15 @@ class Encoded(NamedTuple):
     parts: Sequence[memoryview]
 
 
-class ForwardingCodec:
+class ForwardingCodec(ValueCodec):
     """Passes values on as they came, from one wire to another."""
-
-    encode: Encoder
-    decode: Decoder
 
     def __init__(self) -> None:
         self.encode = _forward
         self.decode = _keep
 
 
-class Codec:
+class Codec(ValueCodec):
     """Turns the values of one space into bodies, and back into one framework's values.
 
     Args:
@@ -67,11 +69,9 @@ class Codec:
         encode: Takes a value and a list for its large arrays, and returns the body. It raises
             InvalidValue, which names the path, where the value does not fit the space.
         decode: Takes a body and a reader of large arrays, and returns the value. It raises
-            ProtocolError where the body is not one of the space.
+            ProtocolError where the body is not one of the space, and InvalidValue where the
+            framework cannot hold the value.
     """
-
-    encode: Encoder
-    decode: Decoder
 
     def __init__(
         self,
@@ -91,6 +91,8 @@ def _guarded(decode: Decoder, name: str) -> Decoder:
             return decode(body, reader)
         except ProtocolError:
             raise
+        except InvalidValue as exc:
+            raise InvalidValue(f"{name}.{exc}") from exc
         except (RLMeshError, TypeError, ValueError, LookupError) as exc:
             raise ProtocolError(f"{name}: the received body does not decode: {exc}") from exc
 

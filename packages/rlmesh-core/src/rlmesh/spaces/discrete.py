@@ -60,11 +60,14 @@ class Discrete(Space[int]):
     def conform(self, value: Any, path: str = "value") -> int:
         """Return the value as an `int`; integer arrays of shape `()` are taken, too."""
         if type(value) is not int:
+            number: Optional[int]
             try:
-                value = int(operator.index(value))
-            except TypeError:
-                message = f"{path}: expected an integer, got {describe(value)}"
-                raise InvalidValue(message) from None
+                number = int(operator.index(value))
+            except (TypeError, RuntimeError):  # RuntimeError: an array without memory
+                number = None
+            if number is None or _is_loose(value):
+                raise InvalidValue(f"{path}: expected an integer, got {describe(value)}")
+            value = number
         low, high = self._limits
         if not low <= value <= high:
             raise InvalidValue(
@@ -106,3 +109,10 @@ class Discrete(Space[int]):
         start = f", start={self.start}" if self.start else ""
         dtype = f", dtype={self.dtype}" if self.dtype != "int64" else ""
         return f"Discrete({self.n}{start}{dtype})"
+
+
+def _is_loose(value: Any) -> bool:
+    """Whether an array passes for an integer although it is none of shape `()`, as in torch."""
+    dtype = getattr(value, "dtype", None)
+    is_bool = getattr(dtype, "itemsize", 0) == 1 and str(dtype).endswith("bool")
+    return is_bool or bool(getattr(value, "shape", ()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 import rlmesh
 
@@ -57,6 +58,48 @@ class Printing:
         return 1
 
 
+class Chunks:
+    """The first of its actions earns 1, the others nothing."""
+
+    def predict_chunk(self, observation):
+        return [1, 0, 0]
+
+
+class Telling:
+    """Says when it is closed, and what happens in an episode."""
+
+    def reset(self):
+        sys.stdout.write("reset\n")
+
+    def predict(self, observation):
+        return 1
+
+    def on_episode_end(self):
+        sys.stdout.write("episode end\n")
+
+    def close(self):
+        sys.stdout.write("closed\n")
+
+
+class Obedient:
+    def predict(self, observation, context):
+        return int(context.instruction == "right")
+
+
+class Slow(Telling):
+    def predict(self, observation):
+        sys.stdout.write("thinking\n")
+        sys.stdout.flush()
+        time.sleep(30)
+        return 1
+
+
+class TerminatedWhileItIsBuilt(Counter):
+    def __init__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 an_object = Counter()
+obedient = rlmesh.Model(Obedient(), spec=rlmesh.DELEGATED)
 a_model = rlmesh.Model(one)
 number = 3
