@@ -243,3 +243,17 @@ def test_a_frame_over_the_limit_is_cut_off_and_the_next_client_served(open_ends)
     after = connect(listener.address)
     after.send(b"b", [bytes(1000)])
     assert received(listener).control == b"b"
+
+
+def test_a_peer_that_zeromq_has_given_up_does_not_hold_up_a_send(open_ends):
+    _, connect = open_ends
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        connection = connect(f"tcp://127.0.0.1:{listening.getsockname()[1]}")
+        peer, _ = listening.accept()
+        with peer, contextlib.suppress(ConnectionResetError):
+            peer.sendall(bytes(999))
+            while peer.recv(1000):
+                pass  # until it hangs up
+        for _ in range(3):
+            connection.send(b"hello")
+            assert connection.receive(0.01) is None

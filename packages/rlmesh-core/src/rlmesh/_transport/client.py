@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import struct
 import time
@@ -66,7 +67,10 @@ class ZmqConnection:
 
     def send(self, control: bytes, payload: Sequence[memoryview] = ()) -> None:
         """Queue one message; it is sent as soon as the connection stands."""
-        send_frames(self._socket, control, payload, self._copy)
+        # ZeroMQ gives up a peer that breaks its protocol, and has no queue then: the message is
+        # lost, as with any broken connection.
+        with contextlib.suppress(zmq.Again):
+            send_frames(self._socket, control, payload, self._copy)
 
     def receive(self, timeout: float) -> Optional[Message]:
         """Return the next message; None after `timeout` seconds without one.
@@ -108,6 +112,7 @@ class ZmqConnection:
         socket = self._context.socket(zmq.DEALER)
         socket.linger = 0
         socket.rcvtimeo = _FAST_WAIT_MS
+        socket.sndtimeo = 0
         socket.sndhwm = socket.rcvhwm = 0
         socket.maxmsgsize = self._max_message
         socket.heartbeat_ivl = HEARTBEAT_INTERVAL_MS
