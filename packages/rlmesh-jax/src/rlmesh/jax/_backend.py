@@ -14,6 +14,8 @@ from rlmesh import Tensor
 from rlmesh.backends import Backend, NumpyBridge
 from rlmesh.errors import InvalidValue
 
+from ._ops import JaxOps
+
 JaxValue = Union[
     None,
     bool,
@@ -47,6 +49,7 @@ class JaxBackend(Backend):
     """
 
     name = "jax"
+    ops = JaxOps()
 
     def __init__(self) -> None:
         self._bridge = NumpyBridge()

@@ -9,16 +9,7 @@ import numpy as np
 
 import jax
 import jax.numpy as jnp
-from rlmesh._values.ops import Ops
-from rlmesh._values.resampling import (
-    PRECISION,
-    Box,
-    Pass,
-    is_antialiased,
-    passes,
-    resize_by_tables,
-    table,
-)
+from rlmesh.backends import Ops, resampling
 
 _BAND = 16
 """Rows of a band: with more, more products by 0 are made; with less, each is too little work."""
@@ -41,13 +32,17 @@ class JaxOps(Ops):
         return array if array.dtype == kind else array.astype(kind)
 
     def resize_image(
-        self, image: jax.Array, size: Tuple[int, int], method: str, box: Optional[Box] = None
+        self,
+        image: jax.Array,
+        size: Tuple[int, int],
+        method: str,
+        box: Optional[resampling.Box] = None,
     ) -> jax.Array:
         """Return images in another size, by tables; the array itself where nothing changes.
 
         Those of JAX itself multiply by a whole matrix, which takes longer, and round once only.
         """
-        steps = passes(image.shape, size, method, box)
+        steps = resampling.passes(image.shape, size, method, box)
         return _resized(image, tuple(steps)) if steps else image
 
     def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,9 +67,9 @@ def _dtype(name: str) -> Any:
 
 # Compiled for calls outside of a compiled function; inside of one this becomes part of it.
 @partial(jax.jit, static_argnums=1)
-def _resized(image: jax.Array, steps: Tuple[Tuple[int, Pass], ...]) -> jax.Array:
-    if not is_antialiased(steps[0][1].method):
-        resized: jax.Array = resize_by_tables(_OPS, _take, _arrays, image, steps)
+def _resized(image: jax.Array, steps: Tuple[Tuple[int, resampling.Pass], ...]) -> jax.Array:
+    if not resampling.is_antialiased(steps[0][1].method):
+        resized: jax.Array = resampling.resize_by_tables(_OPS, _take, _arrays, image, steps)
         return resized
     for axis, step in steps:
         image = _banded(image, axis, step)
@@ -87,12 +82,12 @@ def _take(array: jax.Array, indices: Any, axis: int) -> jax.Array:
 
 # Tables stay NumPy's: an array that is made while JAX compiles belongs to that compilation.
 @lru_cache(maxsize=64)
-def _arrays(step: Pass, channels: int) -> Tuple[Any, Any]:
-    indices, weights = table(step)
+def _arrays(step: resampling.Pass, channels: int) -> Tuple[Any, Any]:
+    indices, weights = resampling.table(step)
     return np.array(indices, np.int32), np.array(weights, np.float32)[..., None]
 
 
-def _banded(image: jax.Array, axis: int, step: Pass) -> jax.Array:
+def _banded(image: jax.Array, axis: int, step: resampling.Pass) -> jax.Array:
     """Return one pass of an `_aa` method, by small matrices along the diagonal of a large one.
 
     Their floats give exact integers: weights are taken apart into bytes, so that neither factor
@@ -104,19 +99,21 @@ def _banded(image: jax.Array, axis: int, step: Pass) -> jax.Array:
     sums = jnp.matmul(matrices, rows[lines]).astype(jnp.int32)
     high, middle, low = (sums[:, i * _BAND : (i + 1) * _BAND] for i in range(3))
     total = (high * 256 + middle) * 256 + low
-    rounded = jnp.clip((total + (1 << (PRECISION - 1))) >> PRECISION, 0, 255).astype(jnp.uint8)
+    rounded = jnp.clip(
+        (total + (1 << (resampling.PRECISION - 1))) >> resampling.PRECISION, 0, 255
+    ).astype(jnp.uint8)
     joined = rounded.reshape((len(lines) * _BAND, *moved.shape[1:]))[: step.out_size]
     return jnp.moveaxis(joined, 0, axis)
 
 
 @lru_cache(maxsize=64)
-def _bands(step: Pass) -> Tuple[Any, Any]:
+def _bands(step: resampling.Pass) -> Tuple[Any, Any]:
     """Return the input rows of each band of output rows, and the matrix from these to those.
 
     The shapes are `(bands, width)` and `(bands, 3 * _BAND, width)`: a matrix for the high bytes of
     the weights, one for those in the middle, and one for the low ones, below each other.
     """
-    indices, weights = (np.array(part) for part in table(step))
+    indices, weights = (np.array(part) for part in resampling.table(step))
     bands = -(-step.out_size // _BAND)
     # The last band may have more rows than there are; they are all 0.
     starts = [indices[0, i * _BAND : (i + 1) * _BAND].min() for i in range(bands)]

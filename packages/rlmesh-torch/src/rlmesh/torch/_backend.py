@@ -12,6 +12,8 @@ from rlmesh import Tensor
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue
 
+from ._ops import TorchOps
+
 TorchValue = Union[
     None,
     bool,
@@ -44,6 +46,7 @@ class TorchBackend(Backend):
     """
 
     name = "torch"
+    ops = TorchOps()
 
     def is_array(self, value: Any) -> bool:
         """Whether the value is a `torch.Tensor`."""

@@ -6,8 +6,7 @@ from functools import lru_cache, partial
 from typing import Any, Callable, Optional, Tuple
 
 import torch
-from rlmesh._values.ops import Ops
-from rlmesh._values.resampling import Box, Pass, is_antialiased, passes, resize_by_tables, table
+from rlmesh.backends import Ops, resampling
 from torch.nn.functional import interpolate
 
 
@@ -31,14 +30,14 @@ class TorchOps(Ops):
         image: torch.Tensor,
         size: Tuple[int, int],
         method: str,
-        box: Optional[Box] = None,
+        box: Optional[resampling.Box] = None,
     ) -> torch.Tensor:
         """Return images in another size, on their own device; the tensor itself if it has it.
 
         torch's own routine does both bilinear methods, tables do the rest: torch's bicubic is up to
         30 levels away from Pillow's, its area up to 72 from boxes that overlap.
         """
-        steps = passes(image.shape, size, method, box)
+        steps = resampling.passes(image.shape, size, method, box)
         if not steps:
             return image
         if box is None and method == "bilinear":
@@ -46,7 +45,7 @@ class TorchOps(Ops):
         if box is None and method == "bilinear_aa" and _takes_bytes(image, size):
             return _interpolated(image, size, antialias=True)
         arrays = partial(_arrays, device=image.device)
-        resized: torch.Tensor = resize_by_tables(self, _take, arrays, image, steps)
+        resized: torch.Tensor = resampling.resize_by_tables(self, _take, arrays, image, steps)
         return resized
 
     def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,8 +84,10 @@ def _take(array: torch.Tensor, indices: torch.Tensor, axis: int) -> torch.Tensor
 
 
 @lru_cache(maxsize=64)
-def _arrays(step: Pass, channels: int, device: torch.device) -> Tuple[torch.Tensor, torch.Tensor]:
-    indices, weights = table(step)
-    kind = torch.int32 if is_antialiased(step.method) else torch.float32
+def _arrays(
+    step: resampling.Pass, channels: int, device: torch.device
+) -> Tuple[torch.Tensor, torch.Tensor]:
+    indices, weights = resampling.table(step)
+    kind = torch.int32 if resampling.is_antialiased(step.method) else torch.float32
     rows = torch.tensor(weights, dtype=kind, device=device)[..., None]
     return torch.tensor(indices, device=device), rows.repeat(1, 1, channels)
