@@ -15,10 +15,10 @@ from rlmesh._wire.codec import Codec, ForwardingCodec, ValueCodec
 from rlmesh._wire.info import decode_info, encode_info
 from rlmesh._wire.messages import RENDER, RESET, SELECT, STEP
 from rlmesh._wire.payload import PartReader, Parts
+from rlmesh.adapters.selection import Selection
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError, SessionLost
 from rlmesh.spaces import GraphInstance
-from rlmesh.spaces.selection import Path, selected
 
 
 class EnvClient:
@@ -51,7 +51,7 @@ class EnvClient:
         self._connect_timeout = connect_timeout
         self._timeouts = dict.fromkeys((RESET, RENDER, SELECT), reset_timeout)
         self._timeouts[STEP] = step_timeout
-        self._selection: Optional[Sequence[Path]] = None
+        self._selection: Optional[Selection] = None
         self._takeover = takeover
         self._rpc, self.contract = self._open()
         self._goodbye = goodbye(self, self._rpc)
@@ -61,17 +61,22 @@ class EnvClient:
         self, op: int, body: Any, payload: Sequence[memoryview]
     ) -> Tuple[Any, Sequence[memoryview]]:
         """Have the server execute one request; see `RpcClient.call`."""
-        if op == RESET and not self._closed:
-            # A reset needs nothing of a session that was lost.
+        if op in (RESET, SELECT) and not self._closed:
+            # These need nothing of a session that was lost.
             with contextlib.suppress(SessionLost):
                 return self._rpc.call(op, body, payload, self._timeouts[op])
             self._reopen()
         return self._rpc.call(op, body, payload, self._timeouts[op])
 
-    def select(self, paths: Optional[Sequence[Path]]) -> None:
-        """Have the server send only these leaves of observations; None: all of them."""
-        self._rpc.call(SELECT, paths, (), self._timeouts[SELECT])
-        self._selection = paths
+    def select(self, selection: Optional[Selection]) -> None:
+        """Have the server send only this of observations; None: all of them."""
+        self._selection = None
+        if selection is None:
+            # A new session selects nothing, so that a lost one need not be replaced for this.
+            self._rpc.call(SELECT, None, (), self._timeouts[SELECT])
+        else:
+            self.call(SELECT, selection.to_plain(), ())
+            self._selection = selection
 
     def shutdown(self) -> None:
         """Shut the server down, if it lets clients do that."""
@@ -99,7 +104,7 @@ class EnvClient:
             self._goodbye()
             raise SessionLost(f"the server at {self.address} came back with another env")
         if self._selection is not None:
-            self.select(self._selection)
+            self._rpc.call(SELECT, self._selection.to_plain(), (), self._timeouts[SELECT])
 
 
 class EnvCalls(Protocol):
@@ -113,8 +118,8 @@ class EnvCalls(Protocol):
         """Execute one request; return the reply's body and payload."""
         ...
 
-    def select(self, paths: Optional[Sequence[Path]]) -> None:
-        """From now on, return only these leaves of observations; None: all of them."""
+    def select(self, selection: Optional[Selection]) -> None:
+        """From now on, return only this of observations; None: all of them."""
         ...
 
     def close(self) -> None:
@@ -130,7 +135,7 @@ class EnvView:
         backend: Whose arrays observations and info hold.
         graph_type: What observations of a Graph space become.
         device: Where the arrays of observations live; see `Backend.as_device`.
-        paths: The leaves of observations that were selected; None: all of them.
+        selection: What was selected of observations; None: all of them.
     """
 
     def __init__(
@@ -139,15 +144,15 @@ class EnvView:
         backend: Backend,
         graph_type: Any = GraphInstance,
         device: Optional[Any] = None,
-        paths: Optional[Sequence[Path]] = None,
+        selection: Optional[Selection] = None,
     ) -> None:
         self.contract = contract = client.contract
         self.env_seconds = 0.0
         self._client = client
         self._from_tensor = backend.from_tensor
         space = contract.observation_space
-        if paths is not None:
-            space = selected(space, paths)
+        if selection is not None:
+            space = selection.space(space)
         self._observations: ValueCodec = Codec(space, backend, "observation", graph_type, device)
         self._actions: ValueCodec = Codec(contract.action_space, backend, "action")
 

@@ -6,7 +6,7 @@ from typing import Any, Optional, Sequence, Tuple
 
 from rlmesh._transport.security import Token
 from rlmesh._wire.messages import SELECT
-from rlmesh.spaces.selection import Path
+from rlmesh.adapters.selection import Selection
 
 from .client import EnvCalls, EnvClient
 from .local import LocalEnv
@@ -62,9 +62,9 @@ class LocalClient:
         reply, parts = self._service.call(op, body, _copied(payload))
         return reply, _copied(parts)
 
-    def select(self, paths: Optional[Sequence[Path]]) -> None:
-        """From now on, return only these leaves of observations; None: all of them."""
-        self._service.call(SELECT, paths, ())
+    def select(self, selection: Optional[Selection]) -> None:
+        """From now on, return only this of observations; None: all of them."""
+        self._service.call(SELECT, None if selection is None else selection.to_plain(), ())
 
     def close(self) -> None:
         """Close the env."""

@@ -12,8 +12,8 @@ from rlmesh._wire.codec import Codec
 from rlmesh._wire.info import decode_info, encode_info
 from rlmesh._wire.messages import RENDER, RESET, SELECT, STEP
 from rlmesh._wire.payload import PartReader, Parts
+from rlmesh.adapters.selection import Selection
 from rlmesh.errors import NotReset, ProtocolError
-from rlmesh.spaces.selection import selected, selector
 
 from .local import LocalEnv
 
@@ -116,15 +116,12 @@ class EnvService:
         return encode_info({"frame": frame}, parts), elapsed
 
     def _select(self, body: Any) -> None:
-        """From now on, send only these leaves of observations; all of them where there are none."""
+        """From now on, send only what is selected of observations; all of them for None."""
         if body is None:
             self._encode = self._everything
             return
-        try:
-            paths = [tuple(path) for path in body]
-        except TypeError:
-            raise ProtocolError("select: expected paths or None") from None
-        pick = selector(self._env.observation_space, paths)
-        part = selected(self._env.observation_space, paths)
-        encode = Codec(part, self._env.backend, "observation").encode
+        selection = Selection.from_plain(body)
+        space, backend = self._env.observation_space, self._env.backend
+        pick = selection.picker(space, backend)
+        encode = Codec(selection.space(space), backend, "observation").encode
         self._encode = lambda observation, parts: encode(pick(observation), parts)

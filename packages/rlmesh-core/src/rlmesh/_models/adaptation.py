@@ -7,12 +7,14 @@ from typing import Any, Dict, List, Optional, Sequence, Union
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._runtime.context import Episode
-from rlmesh.adapters import AdapterBase, ModelSpec
+from rlmesh.adapters import AdapterBase, EnvTags, ModelSpec
+from rlmesh.adapters._plan import Plan
 from rlmesh.adapters._resolution import resolve_plan
 from rlmesh.adapters.adapter import Adapter
 from rlmesh.adapters.resolve import check_encodings, tags_of
+from rlmesh.adapters.selection import Pushed, Selection, push_down
 from rlmesh.backends import Backend
-from rlmesh.spaces.selection import Path
+from rlmesh.spaces import Space
 
 from .batches import Stacker, stack_any, stacker
 
@@ -51,12 +53,13 @@ class Adaptation:
         device: Where they live.
         trust_entrypoints: Whether functions that the spec names may be imported.
         instruction: The run's instruction.
+        pushdown: Whether the env's side shall crop and resize images.
 
     Raises:
         AdapterResolutionError: Model and env do not go together.
 
     Attributes:
-        reads: The leaves of observations that are read; None for all of them.
+        selection: What is read of observations; None for all of them.
         needs_every_step: Whether `observe` must be called for steps that a chunk answers.
         stack: Makes one payload of several.
     """
@@ -69,33 +72,55 @@ class Adaptation:
         device: Optional[Any],
         trust_entrypoints: bool,
         instruction: Optional[str],
+        pushdown: bool,
     ) -> None:
         self._backend = backend
-        self._adapter: Optional[AdapterBase] = None
         self._running: Dict[str, AdapterBase] = {}
+        self._pushed: Sequence[Pushed] = ()
+        self._adapter: Optional[AdapterBase] = None
         if isinstance(spec, AdapterBase):
             self._adapter = spec
         elif isinstance(spec, ModelSpec):
-            tags = tags_of(contract.metadata, contract.env_id)
-            check_encodings(tags, spec, backend)
-            plan = resolve_plan(
-                tags,
-                contract.observation_space,
-                contract.action_space,
-                spec,
-                trust_entrypoints=trust_entrypoints,
-                instruction=instruction is not None,
-            )
+            plan = self._plan(spec, contract, trust_entrypoints, instruction, pushdown)
             self._adapter = Adapter(plan, backend, device)
-        self.reads: Optional[Sequence[Path]] = None
+        self.selection: Optional[Selection] = None
         self.needs_every_step = False
         self.stack: Stacker
         if self._adapter is None:
             self.stack = stacker(contract.observation_space, backend, device)
         else:
-            self.reads = self._adapter.reads()
+            reads = self._adapter.reads()
+            if reads is not None:
+                self.selection = Selection(reads, self._pushed)
             self.needs_every_step = self._adapter.needs_every_step
             self.stack = lambda payloads: stack_any(payloads, backend, device)
+
+    def _plan(
+        self,
+        spec: ModelSpec,
+        contract: EnvContract,
+        trust_entrypoints: bool,
+        instruction: Optional[str],
+        pushdown: bool,
+    ) -> Plan:
+        tags = tags_of(contract.metadata, contract.env_id)
+        check_encodings(tags, spec, self._backend)
+
+        def resolve(tags: EnvTags, space: Space[Any], spec: ModelSpec) -> Plan:
+            return resolve_plan(
+                tags,
+                space,
+                contract.action_space,
+                spec,
+                trust_entrypoints=trust_entrypoints,
+                instruction=instruction is not None,
+            )
+
+        plan = resolve(tags, contract.observation_space, spec)
+        if pushdown and not plan.reads_all:
+            tags, space, spec, self._pushed = push_down(tags, contract.observation_space, spec)
+            plan = resolve(tags, space, spec)
+        return plan
 
     @property
     def is_plain(self) -> bool:
@@ -123,10 +148,17 @@ class Adaptation:
         if self._adapter is None:
             return outputs
         adapter = self._running[episode_id]
-        if len(outputs) > 1 and all(map(self._backend.is_array, outputs)):
-            return self._backend.unstack(adapter.transform_action(self._backend.stack(outputs)))
+        if isinstance(adapter, Adapter) and len(outputs) > 1:
+            # At once, as it remembers what is the output of which step.
+            return self._backend.unstack(adapter.transform_action(self._chunk(outputs)))
         actions: List[Any] = [adapter.transform_action(output) for output in outputs]
         return actions
+
+    def _chunk(self, outputs: Sequence[Any]) -> Any:
+        """Return the outputs for several steps as one."""
+        if all(map(self._backend.is_array, outputs)):
+            return self._backend.stack(outputs)
+        return [output if hasattr(output, "__len__") else [output] for output in outputs]
 
     def end(self, episode_id: str) -> None:
         """End an episode."""

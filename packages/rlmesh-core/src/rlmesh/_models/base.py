@@ -24,6 +24,7 @@ from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Service
 from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh.adapters import AdapterBase, ModelSpec
+from rlmesh.adapters.selection import Selection
 from rlmesh.backends import Backend, NativeBackend, NumpyBridge
 from rlmesh.errors import BackendNotInstalled
 from rlmesh.types import ArtifactInput, LifecycleCallback, Value
@@ -180,9 +181,10 @@ class ModelBase(Evaluator[ObsT, ActT]):
         client: EnvCalls,
         instruction: Optional[str],
         execution_horizon: int,
+        pushdown: bool,
         unattended: bool,
         resources: ExitStack,
-    ) -> Tuple[EnvPort, Policy]:
+    ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
         adaptation = Adaptation(
             self._spec,
             client.contract,
@@ -190,11 +192,13 @@ class ModelBase(Evaluator[ObsT, ActT]):
             self._device,
             self._trust_entrypoints,
             instruction,
+            pushdown,
         )
         policy = LocalPolicy(self._source, self._framework, adaptation, execution_horizon)
-        paths = adaptation.reads if unattended else None
-        select(client, paths, resources)
-        return EnvView(client, self._framework, device=self._device, paths=paths), policy
+        selection = adaptation.selection if unattended else None
+        select(client, selection, resources)
+        env = EnvView(client, self._framework, device=self._device, selection=selection)
+        return env, policy, selection
 
 
 class Model(ModelBase[Value, Value]):

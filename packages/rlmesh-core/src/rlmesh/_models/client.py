@@ -13,6 +13,7 @@ from rlmesh._runtime.context import Episode
 from rlmesh._wire.codec import ValueCodec
 from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, OBSERVE, PREDICT, START_EPISODE
 from rlmesh._wire.payload import PartReader, Parts
+from rlmesh.adapters.selection import Selection
 from rlmesh.errors import ConnectionFailed, ProtocolError, SessionLost
 
 
@@ -34,13 +35,14 @@ class RemotePolicy:
     Args:
         rpc: An open session with the model's server.
         contract: What the env promises.
-        selects: Whether only the leaves of observations will be sent that the model reads.
+        selects: Whether only those parts of observations will be sent that the model reads.
+        pushdown: Whether the env's side shall crop and resize images.
         execution_horizon: Number of actions of a chunk that are executed.
         instruction: The run's instruction.
         timeouts: See `Timeouts`.
 
     Attributes:
-        reads: The leaves of observations that the model reads; None for all of them.
+        selection: What the model reads of observations; None for all of them.
         needs_every_step: Whether it must be told of steps that a chunk answers.
 
     Raises:
@@ -54,11 +56,12 @@ class RemotePolicy:
         rpc: RpcClient,
         contract: EnvContract,
         selects: bool,
+        pushdown: bool,
         execution_horizon: int,
         instruction: Optional[str],
         timeouts: Timeouts,
     ) -> None:
-        self.predict_seconds = 0.0
+        self.predict_seconds = self.adapter_seconds = 0.0
         goodbye(self, rpc)
         self._rpc = rpc
         self._timeouts = timeouts
@@ -67,11 +70,12 @@ class RemotePolicy:
             "execution_horizon": execution_horizon,
             "instruction": instruction,
             "selects": selects,
+            "pushdown": pushdown,
         }
         needs, _ = rpc.call(CONFIGURE_ROUTE, route, (), timeouts.episode)
         try:
-            reads = needs["reads"]
-            self.reads = None if reads is None else [tuple(path) for path in reads]
+            selection = needs["selection"]
+            self.selection = None if selection is None else Selection.from_plain(selection)
             self.needs_every_step = bool(needs["needs_every_step"])
         except (KeyError, TypeError):
             raise ProtocolError("the reply of the model does not parse: expected needs") from None
@@ -95,7 +99,7 @@ class RemotePolicy:
         reader = PartReader(payload)
         actions: List[Any] = []
         try:
-            bodies, elapsed = reply
+            bodies, predicting, adapting = reply
             for encoded, count in bodies:
                 actions.append(self._decode(encoded, PartReader(reader.next(count))))
         except (TypeError, ValueError):
@@ -103,7 +107,9 @@ class RemotePolicy:
         if not actions:
             raise _unreadable()
         # Others' observations in the same batch, or a clock of its own, may make it longer.
-        self.predict_seconds = min(elapsed * 1e-9, perf_counter() - started)
+        elapsed = perf_counter() - started
+        self.predict_seconds = min(predicting * 1e-9, elapsed)
+        self.adapter_seconds = min(adapting * 1e-9, elapsed - self.predict_seconds)
         return actions
 
     def observe(self, observation: Any, episode: Episode, step: int) -> None:
@@ -119,4 +125,4 @@ class RemotePolicy:
 
 
 def _unreadable() -> ProtocolError:
-    return ProtocolError("the reply of the model does not parse: expected actions and a time")
+    return ProtocolError("the reply of the model does not parse: expected actions and times")

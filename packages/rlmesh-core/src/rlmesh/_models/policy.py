@@ -33,7 +33,7 @@ class LocalPolicy:
         adaptation: Adaptation,
         execution_horizon: int,
     ) -> None:
-        self.predict_seconds = 0.0
+        self.predict_seconds = self.adapter_seconds = 0.0
         self.needs_every_step = adaptation.needs_every_step
         self._source = source
         self._adaptation = adaptation
@@ -58,11 +58,15 @@ class LocalPolicy:
             self.predict_seconds = perf_counter() - started
             return actions
         adaptation = self._adaptation
-        payload = adaptation.payload(episode.id, observation)
         started = perf_counter()
+        payload = adaptation.payload(episode.id, observation)
+        adapted = perf_counter()
         (outputs,) = self._corners.act([payload], [context], self._horizon, adaptation.stack)
-        self.predict_seconds = perf_counter() - started
-        return adaptation.actions(episode.id, outputs)
+        predicted = perf_counter()
+        actions = adaptation.actions(episode.id, outputs)
+        self.predict_seconds = predicted - adapted
+        self.adapter_seconds = adapted - started + perf_counter() - predicted
+        return actions
 
     def observe(self, observation: Any, episode: Episode, step: int) -> None:
         """Let the adapter take note of an observation."""

@@ -12,6 +12,7 @@ from rlmesh._rpc.dial import dial
 from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh._transport.security import Token
 from rlmesh._wire.codec import Codec, ForwardingCodec
+from rlmesh.adapters.selection import Selection
 from rlmesh.backends import Backend, NativeBackend
 from rlmesh.types import Value
 
@@ -119,18 +120,20 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
         client: EnvCalls,
         instruction: Optional[str],
         execution_horizon: int,
+        pushdown: bool,
         unattended: bool,
         resources: ExitStack,
-    ) -> Tuple[EnvPort, Policy]:
+    ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
         rpc = self._dial()
         resources.callback(rpc.close)
         rpc.open()
         contract = client.contract
         policy = RemotePolicy(
-            rpc, contract, unattended, execution_horizon, instruction, self._timeouts
+            rpc, contract, unattended, pushdown, execution_horizon, instruction, self._timeouts
         )
+        selection = policy.selection if unattended else None
         if unattended:
-            select(client, policy.reads, resources)
+            select(client, selection, resources)
             env = EnvView.forwarding(client)
             policy.use(ForwardingCodec(), ForwardingCodec())
         else:
@@ -139,7 +142,7 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
                 Codec(contract.observation_space, self._backend, "observation"),
                 Codec(contract.action_space, self._backend, "action", device=self._device),
             )
-        return env, policy
+        return env, policy, selection
 
 
 RemoteModelT = TypeVar("RemoteModelT", bound=RemoteModelBase[Any, Any])

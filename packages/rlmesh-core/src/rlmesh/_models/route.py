@@ -8,9 +8,9 @@ from rlmesh._contract.contract import EnvContract
 from rlmesh._runtime.context import Episode, PredictContext
 from rlmesh._wire.codec import Codec
 from rlmesh._wire.payload import PartReader, Parts
+from rlmesh.adapters.resolve import METADATA_KEY
 from rlmesh.backends import Backend
 from rlmesh.errors import NotReset, ProtocolError
-from rlmesh.spaces.selection import selected
 
 from .adaptation import Adaptation
 
@@ -22,7 +22,7 @@ class Route:
         contract: What the env promises.
         execution_horizon: Number of actions of a chunk that the client executes.
         instruction: The run's instruction.
-        selects: Whether the client sends only the leaves of observations that are read.
+        selects: Whether the client sends only what is read of observations.
         adaptation: What stands between the model and this env.
         backend: The framework of the model's values.
         device: Where its observations live.
@@ -45,13 +45,13 @@ class Route:
         device: Optional[Any],
     ) -> None:
         space = contract.observation_space
-        # What an adapter makes has the model's own format, whatever the env.
-        form = repr(space.to_spec()) if adaptation.is_plain else ""
+        # Of envs with the same space and tags, an adapter makes payloads of the same shapes.
+        form = repr((space.to_spec(), contract.metadata.get(METADATA_KEY)))
         self.key = (form, execution_horizon)
         self.horizon = execution_horizon
         self.adaptation = adaptation
-        if selects and adaptation.reads is not None:
-            space = selected(space, adaptation.reads)
+        if selects and adaptation.selection is not None:
+            space = adaptation.selection.space(space)
         self.episodes: Dict[str, Episode] = {}
         self._instruction = instruction
         self._observations = Codec(space, backend, "observation", device=device)
@@ -59,8 +59,9 @@ class Route:
 
     def needs(self) -> Dict[str, Any]:
         """Return what the client is to send, as plain data."""
+        selection = self.adaptation.selection
         return {
-            "reads": self.adaptation.reads,
+            "selection": None if selection is None else selection.to_plain(),
             "needs_every_step": self.adaptation.needs_every_step,
         }
 
@@ -101,18 +102,18 @@ class Route:
         context = PredictContext(episode.id, episode.seed, step, episode.instruction)
         return self._observations.decode(observation, PartReader(payload)), context
 
-    def encode(self, episode_id: str, outputs: Sequence[Any]) -> Tuple[List[Any], Parts]:
-        """Return for each output the action's body and number of large arrays, and all of these.
+    def encode(self, actions: Sequence[Any]) -> Tuple[List[Any], Parts]:
+        """Return each action's body and number of large arrays, and copies of all of these.
 
         Copies, because the model may write its next actions into the same memory before these are
         sent, or sent again.
 
         Raises:
-            InvalidValue: An output, or an action, is not what it should be.
+            InvalidValue: An action does not fit the env's action space.
         """
         bodies: List[Any] = []
         parts: Parts = []
-        for action in self.adaptation.actions(episode_id, outputs):
+        for action in actions:
             before = len(parts)
             body = self._actions.encode(action, parts)
             bodies.append((body, len(parts) - before))

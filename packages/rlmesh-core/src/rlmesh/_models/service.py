@@ -32,6 +32,7 @@ class _Job(NamedTuple):
     route: Route
     payload: Any
     context: PredictContext
+    adapting: int
 
 
 class ModelService:
@@ -137,7 +138,7 @@ class ModelService:
         try:
             contract = EnvContract.from_dict(body["contract"])
             horizon, instruction = int(body["execution_horizon"]), body["instruction"]
-            selects = bool(body["selects"])
+            selects, pushdown = bool(body["selects"]), bool(body["pushdown"])
         except (KeyError, TypeError, ValueError) as exc:
             raise ProtocolError(f"configure_route: the body does not parse: {exc!r}") from None
         if instruction is not None and not takes_instruction(self._spec):
@@ -155,6 +156,8 @@ class ModelService:
             self._device,
             self._trust_entrypoints,
             instruction,
+            # A client that needs whole observations needs whole images.
+            pushdown and selects,
         )
         return Route(
             contract, horizon, instruction, selects, adaptation, self._backend, self._device
@@ -200,8 +203,9 @@ class ModelService:
             try:
                 route = _route_of(call.session)
                 observation, context = route.decode(call.body, call.payload)
+                started = perf_counter_ns()
                 payload = route.adaptation.payload(context.episode_id, observation)
-                jobs.append(_Job(call, route, payload, context))
+                jobs.append(_Job(call, route, payload, context, perf_counter_ns() - started))
             except Exception as exc:
                 outcomes.append((call, Failure(exc)))
         if jobs:
@@ -227,8 +231,11 @@ class ModelService:
         outcomes: List[Tuple[Call, Outcome]] = []
         for job, actions in zip(jobs, chunks):
             try:
-                bodies, parts = job.route.encode(job.context.episode_id, actions)
-                outcomes.append((job.call, ((bodies, elapsed), parts)))
+                started = perf_counter_ns()
+                adapted = job.route.adaptation.actions(job.context.episode_id, actions)
+                adapting = job.adapting + perf_counter_ns() - started
+                bodies, parts = job.route.encode(adapted)
+                outcomes.append((job.call, ((bodies, elapsed, adapting), parts)))
             except Exception as exc:
                 outcomes.append((job.call, Failure(exc)))
         return outcomes

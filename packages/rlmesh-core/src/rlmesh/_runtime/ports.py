@@ -42,6 +42,11 @@ class Policy(Protocol):
         ...
 
     @property
+    def adapter_seconds(self) -> float:
+        """What the model's adapter took for the last `predict`, in seconds."""
+        ...
+
+    @property
     def needs_every_step(self) -> bool:
         """Whether `observe` must be called for steps that a chunk answers."""
         ...

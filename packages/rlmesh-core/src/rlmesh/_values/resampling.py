@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import struct
+from functools import lru_cache
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from rlmesh.errors import InvalidValue
@@ -156,9 +157,10 @@ def table(step: Pass) -> Tuple[List[List[int]], List[List[float]]]:
     return indices, rows
 
 
+@lru_cache(maxsize=256)
 def passes(
-    shape: Sequence[int], size: Tuple[int, int], method: str, box: Optional[Box]
-) -> List[Tuple[int, Pass]]:
+    shape: Tuple[int, ...], size: Tuple[int, int], method: str, box: Optional[Box]
+) -> Sequence[Tuple[int, Pass]]:
     """Return the passes of a resize with their axes, in order: those that change anything.
 
     Args:

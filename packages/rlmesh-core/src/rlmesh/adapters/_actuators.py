@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from rlmesh._values.dtypes import DTYPES
 from rlmesh._values.ops import Ops
 from rlmesh.errors import AdapterResolutionError
 from rlmesh.spaces import Box, Discrete, Space
 
 from . import _steps as steps
+from ._casts import cast, inside
 from ._encodings import name_of
+from ._plain import sum_text
 from ._steps import Advisory, Row, Step
 from .actions import Action, Actuator
 
@@ -73,7 +76,7 @@ def check_action(action: Action, space: Space[Any]) -> None:
     if action.width != len(bounds):
         raise AdapterResolutionError(
             f"EnvTags.action: expected actuators whose widths sum to {len(bounds)}, got"
-            f" {[one.width for one in action.actuators]}"
+            f" {sum_text([one.width for one in action.actuators])}"
         )
     start = 0
     for actuator, name in _named(action, "EnvTags.action"):
@@ -84,8 +87,10 @@ def check_action(action: Action, space: Space[Any]) -> None:
             )
         if actuator.range is not None:
             for low, high in bounds[start : start + actuator.width]:
-                outside = actuator.range[0] < low - 1e-6 or actuator.range[1] > high + 1e-6
-                if outside and math.isfinite(low) and math.isfinite(high):
+                # Bounds of single precision differ from the numbers that were meant.
+                below = low - actuator.range[0] > 1e-6 * max(1, abs(low))
+                above = actuator.range[1] - high > 1e-6 * max(1, abs(high))
+                if (math.isfinite(low) and below) or (math.isfinite(high) and above):
                     raise AdapterResolutionError(
                         f"{name}.range: expected a range within the space's bounds"
                         f" [{low:g}, {high:g}], got {actuator.range}"
@@ -104,9 +109,9 @@ def plan_action(env: Action, space: Space[Any], model: Action, notes: List[Advis
     used: List[int] = []
     parts: List[ActuatorPlan] = []
     for actuator, name in _named(env, "EnvTags.action"):
-        match = _match(actuator, sources, name) if actuator.role is not None else None
+        match = _match(actuator, env, sources, name) if actuator.role is not None else None
         if match is None:
-            parts.append(_filled(actuator, name, notes))
+            parts.append(_filled(actuator, name, _titles(model), notes))
             continue
         index, start, driver, driver_name = match
         used.append(index)
@@ -116,53 +121,86 @@ def plan_action(env: Action, space: Space[Any], model: Action, notes: List[Advis
         if driver.role is not None and index not in used:
             if not driver.optional:
                 raise AdapterResolutionError(
-                    f"{name}: expected an env that is driven by {_title(driver)}, or"
-                    f" optional=True; the env has {_titles(env)}"
+                    f"{name}: expected an env that takes {_title(driver)}, got one that takes"
+                    f" {_titles(env)}; optional=True would drop it"
                 )
             text = "the env has no use for it, so that it is dropped"
             notes.append(Advisory("caution", name, text))
-    is_wide = isinstance(space, Box) and space.dtype == "float64"
     last = [] if env.clip is None else [steps.clamp(*env.clip)]
     return ActionPlan(
         width=model.width,
         first=[] if model.clip is None else [steps.clamp(*model.clip)],
         parts=parts,
         last=[*last, *_into(space)],
-        dtype="float64" if is_wide else "float32",
+        dtype="float64" if _is_wide(space) else "float32",
         space=space,
         names=[(name, start, start + driver.width) for start, driver, name in sources],
     )
 
 
+def _is_wide(space: Space[Any]) -> bool:
+    """Whether single precision cannot tell all of the space's values apart."""
+    if isinstance(space, Box) and DTYPES[space.dtype].kind in "fV":
+        return space.dtype == "float64"
+    return any(abs(bound) > 2**24 for pair in _limits(space) for bound in pair)
+
+
+def _limits(space: Space[Any]) -> List[Tuple[int, int]]:
+    """Return the lowest and highest integer of each element."""
+    if isinstance(space, Discrete):
+        return [(space.start, space.start + space.n - 1)]
+    assert isinstance(space, Box)
+    return [(int(low), int(high)) for low, high in zip(space.low.flat(), space.high.flat())]
+
+
 def _into(space: Space[Any]) -> List[Step]:
     """Return the steps from numbers to the space's dtype."""
-    if isinstance(space, Discrete):
-        low, high = float(space.start), float(space.start + space.n - 1)
-        return [_rounded(), steps.clamp(low, high), steps.astype("int64")]
-    assert isinstance(space, Box)
-    if space.dtype in ("float16", "float32", "float64", "bfloat16"):
-        return [steps.astype(space.dtype)]
-    lows, highs = Row(list(map(float, space.low.flat()))), Row(list(map(float, space.high.flat())))
+    assert isinstance(space, (Box, Discrete))
+    dtype = "int64" if isinstance(space, Discrete) else space.dtype
+    if DTYPES[dtype].kind in "fV":
+        return [cast(dtype)]
+    limits = _limits(space)
+    lows, highs = (Row([float(bound) for bound in side]) for side in zip(*limits))
+    rows: Dict[Tuple[str, str], Tuple[Row, Row]] = {}
 
     def bound(ops: Ops, value: Any) -> Any:
-        low, high = lows.on(ops, value), highs.on(ops, value)
-        value = ops.xp.where(value < low, ops.xp.zeros_like(value) + low, value)
-        return ops.xp.where(value > high, ops.xp.zeros_like(value) + high, value)
+        # Frameworks may lack the wide dtypes, and then use narrower ones by the same name.
+        zero = ops.xp.zeros_like(value)
+        have, given = steps.dtype_name(value), steps.dtype_name(ops.astype(zero, dtype))
+        if (have, given) not in rows:
+            rows[have, given] = _inward(limits, have, given)
+        low, high = (row.on(ops, value) for row in rows[have, given])
+        value = ops.xp.where(value < low, zero + low, value)
+        return ops.xp.where(value > high, zero + high, value)
 
-    line = f"clamped to [{lows.text}, {highs.text}]"
-    return [_rounded(), Step(line, bound), steps.astype(space.dtype)]
+    return [
+        Step("rounded half to even", lambda ops, value: ops.xp.round(value)),
+        Step(f"clamped to [{lows.text}, {highs.text}]", bound),
+        steps.astype(dtype),
+    ]
 
 
-def _rounded() -> Step:
-    return Step("rounded half to even", lambda ops, value: ops.xp.round(value))
+def _inward(limits: Sequence[Tuple[int, int]], have: str, given: str) -> Tuple[Row, Row]:
+    """Return the bounds that a float dtype can express, within the bounds and an integer dtype.
+
+    A bound that is rounded outwards, as 2**63 - 1 would be, may overflow when it is cast.
+    """
+    least, most = DTYPES[given].limits
+    pairs = [
+        inside(min(max(low, least), most), min(max(high, least), most), have)
+        for low, high in limits
+    ]
+    # Bounds with no number of the float dtype between them leave the one below.
+    return Row([min(pair) for pair in pairs]), Row([high for _, high in pairs])
 
 
-def _filled(actuator: Actuator, name: str, notes: List[Advisory]) -> ActuatorPlan:
+def _filled(actuator: Actuator, name: str, emitted: str, notes: List[Advisory]) -> ActuatorPlan:
     """Return the plan of an actuator that nothing drives."""
     if actuator.role is not None:
         if not actuator.optional:
             raise AdapterResolutionError(
-                f"{name}: expected a model that emits {_title(actuator)}, or optional=True"
+                f"{name}: expected a model that emits {_title(actuator)}, got one that emits"
+                f" {emitted}; optional=True would fill it in"
             )
         text = f"the model does not drive it: it is filled with {actuator.fill:g}"
         notes.append(Advisory("caution", name, text))
@@ -201,23 +239,37 @@ def _sources(model: Action) -> List[Source]:
 
 
 def _match(
-    actuator: Actuator, sources: Sequence[Source], name: str
+    actuator: Actuator, env: Action, sources: Sequence[Source], name: str
 ) -> Optional[Tuple[int, int, Actuator, str]]:
-    """Return what of the model drives an actuator of the env."""
+    """Return what of the model drives an actuator of the env.
+
+    Raises:
+        AdapterResolutionError: One side names no part, and the other has several.
+    """
     same_role = [
         (index, *source) for index, source in enumerate(sources) if source[1].role == actuator.role
     ]
     exact = [one for one in same_role if one[2].part == actuator.part]
     if exact:
         return exact[0]
-    # One side that names no part goes with the only one of the other.
-    open_ended = [one for one in same_role if None in (one[2].part, actuator.part)]
-    if len(open_ended) > 1:
-        raise AdapterResolutionError(
-            f"{name}: expected the only {actuator.role!r} of the model, which has"
-            f" {len(open_ended)}; name one by part=..."
-        )
-    return open_ended[0] if open_ended else None
+    # One side that names no part goes with the only one that the other has left.
+    env_parts = [one.part for one in env.actuators if one.role == actuator.role]
+    model_parts = [one[2].part for one in same_role]
+    open_ended = [
+        one
+        for one in same_role
+        if one[2].part not in env_parts and None in (one[2].part, actuator.part)
+    ]
+    if not open_ended:
+        return None
+    rivals = [part for part in env_parts if part not in model_parts]
+    for candidates, side in ((open_ended, "the model's output"), (rivals, "the env's action")):
+        if len(candidates) > 1:
+            raise AdapterResolutionError(
+                f"{name}: expected one {actuator.role!r} in {side}, got {len(candidates)};"
+                " part=... would tell which goes with which"
+            )
+    return open_ended[0]
 
 
 class _Pair:
@@ -248,7 +300,8 @@ class _Pair:
         if model.encoding is not None and env.encoding is not None:
             found += steps.rotate(model.encoding, env.encoding)
         found += self._mapped()
-        found += self._scaled(model, model.width, self.model_name)
+        width = model.width if model.encoding is None else env.width
+        found += self._scaled(model, width, self.model_name)
         found += self._ordered()
         found += self._scaled(env, env.width, self.env_name)
         if model.binary or env.binary:
@@ -256,6 +309,11 @@ class _Pair:
         if env.clip:
             assert env.range is not None
             found.append(steps.clamp(*env.range))
+        elif model.clip:
+            text = (
+                "clip of the model's side does nothing; that of the env's side, or of Action, does"
+            )
+            self.notes.append(Advisory("info", self.model_name, text))
         return found
 
     def _check_agreement(self) -> None:
@@ -265,16 +323,12 @@ class _Pair:
             if None not in (have, wanted) and have != wanted:
                 raise self.fail(field, repr(wanted), have)
         if (model.encoding is None) != (env.encoding is None):
-            raise self.fail("encoding", name_of(env.encoding), name_of(model.encoding))
-        if (
-            model.encoding is None
-            and model.width != env.width
-            and None
-            in (
-                model.labels,
-                env.labels,
+            raise AdapterResolutionError(
+                f"{self.model_name}.encoding: expected {name_of(env.encoding)}, that of"
+                f" {self.env_name}, got {name_of(model.encoding)}; a rotation has one on both sides"
             )
-        ):
+        is_ordered = model.labels is not None and env.labels is not None
+        if model.encoding is None and model.width != env.width and not is_ordered:
             raise self.fail("dim", env.width, model.width)
 
     def _mapped(self) -> List[Step]:
@@ -282,12 +336,8 @@ class _Pair:
         if model.range is not None and env.range is not None:
             if model.range == env.range:
                 return []
-            low, high = Row([model.range[0]]), Row([model.range[1]])
-            return [steps.map_range(low, high, *env.range)]
+            return [steps.map_range(model.range[:1], model.range[1:], *env.range)]
         if model.range is not None or env.range is not None:
-            # A range that only clamps needs no other side.
-            if model.range is None and env.clip:
-                return []
             side = "the model" if env.range is None else "the env"
             text = f"only {side} declares a range, so that nothing is mapped"
             self.notes.append(Advisory("caution", self.env_name, text))
@@ -321,7 +371,7 @@ class _Pair:
         if unused:
             raise self.fail("labels", f"only {list(wanted)}", list(have))
         indices = [list(have).index(label) for label in wanted]
-        return steps.pick(indices, f"in the order {', '.join(wanted)}")
+        return steps.pick(indices, len(have), f"in the order {', '.join(wanted)}")
 
 
 def _binary(ops: Ops, value: Any) -> Any:

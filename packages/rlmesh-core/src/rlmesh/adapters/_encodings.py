@@ -6,33 +6,36 @@ from typing import Any, Optional, Union
 
 from rlmesh.errors import AdapterResolutionError
 
+from ._plain import shown
 from ._rotations import WIDTHS, CustomEncoding
 
 Encoding = Union[str, CustomEncoding]
 
 
-def check_encoding(value: Any, where: str, *, target_only: bool = True) -> None:
+def check_encoding(value: Any, where: str, *, of_action: bool = False) -> None:
     """Check one encoding.
 
     Args:
         value: A name, or a `CustomEncoding`.
         where: What errors call it.
-        target_only: Whether `gravity_xyz` is one, to which one converts and from which not.
+        of_action: Whether actions have it, which `gravity_xyz` cannot tell.
 
     Raises:
         AdapterResolutionError: It is none.
     """
-    names = [name for name in WIDTHS if target_only or name != "gravity_xyz"]
-    if isinstance(value, CustomEncoding) or (isinstance(value, str) and value in names):
+    names = [name for name in WIDTHS if not (of_action and name == "gravity_xyz")]
+    is_custom = isinstance(value, CustomEncoding)
+    base = value.base if isinstance(value, CustomEncoding) else value
+    if isinstance(base, str) and base in names:
         return
-    if value == "gravity_xyz":
+    expected = f"one of {', '.join(names)}, or a CustomEncoding"
+    if isinstance(base, str) and base in WIDTHS:
+        of_what = f"{value.name}, which repacks {base}" if is_custom else base
         raise AdapterResolutionError(
-            f"{where}: expected an encoding to convert from, got 'gravity_xyz', which leaves the"
-            " heading open; only a model's State may ask for it"
+            f"{where}: expected {expected}, got {of_what}; gravity leaves the heading open, so that"
+            " no action can be given by it"
         )
-    raise AdapterResolutionError(
-        f"{where}: expected one of {', '.join(names)}, or a CustomEncoding, got {value!r}"
-    )
+    raise AdapterResolutionError(f"{where}: expected {expected}, got {shown(value)}")
 
 
 def width_of(encoding: Encoding) -> int:
@@ -62,6 +65,6 @@ def checked_dim(
         if width is None:
             continue
         if dim is not None and dim != width:
-            raise AdapterResolutionError(f"{where}.dim: expected {width}, {why}, got {dim}")
+            raise AdapterResolutionError(f"{where}: expected {width} elements ({why}), got {dim}")
         dim = width
     return dim

@@ -6,12 +6,14 @@ import math
 from fractions import Fraction
 from typing import Any, List, NamedTuple, Optional, Tuple
 
+from rlmesh._values.dtypes import DTYPES
 from rlmesh._values.ops import Ops
 from rlmesh.errors import AdapterResolutionError
 
 from ._leaves import ImageLeaf
 from ._steps import Advisory, Step, astype, normalise
 from .inputs import Image
+from .roles import named
 from .stats import Stats
 
 Box = Tuple[float, float, float, float]
@@ -41,7 +43,9 @@ def plan_picture(
     """
     if leaf is None:
         assert isinstance(spec.size, tuple)
-        text = f"the env has no {spec.role!r}: the picture is filled with {spec.fill}"
+        text = (
+            f"the env has no {named(spec.role, spec.part)}: the picture is filled with {spec.fill}"
+        )
         notes.append(Advisory("caution", where, text))
         steps: List[Step] = []
         height, width, channels = (*spec.size, spec.channels or 3)
@@ -55,6 +59,8 @@ def plan_picture(
         steps.append(Step("BGR", lambda ops, value: ops.xp.flip(value, (-1,))))
     steps += _values(spec, channels, where)
     if spec.layout == "chw":
+        if len(steps) == 1 and leaf is not None and leaf.is_channels_first:
+            return PicturePlan(leaf, [], (channels, height, width))  # back to where it was
         steps.append(Step("layout chw", lambda ops, value: ops.xp.moveaxis(value, -1, -3)))
         return PicturePlan(leaf, steps, (channels, height, width))
     return PicturePlan(leaf, steps, (height, width, channels))
@@ -65,7 +71,7 @@ def _upright(spec: Image, leaf: ImageLeaf) -> List[Step]:
     steps: List[Step] = []
     if not leaf.has_channel_axis:
         steps.append(Step("a channel axis", lambda ops, value: value[..., None]))
-    elif leaf.tag.layout == "chw":
+    elif leaf.is_channels_first:
         steps.append(Step("layout hwc", lambda ops, value: ops.xp.moveaxis(value, -3, -1)))
     if leaf.tag.upside_down != spec.upside_down:
         steps.append(Step("turned by 180 degrees", lambda ops, v: ops.xp.flip(v, (-3, -2))))
@@ -91,10 +97,14 @@ def _resized(
             top_left = (height * (1 - side) / 2, width * (1 - side) / 2)
             box = (*top_left, height * side, width * side)
     if spec.size is None:
-        target = (height, width) if box is None else (round(box[2]), round(box[3]))
-    else:
-        assert isinstance(spec.size, tuple)
-        target = spec.size
+        if box is None:
+            return steps, (height, width)
+        # The whole pixels nearest to the box: no change of aspect or scale that one asks for.
+        target = (max(round(box[2]), 1), max(round(box[3]), 1))
+        steps.append(_resize(target, spec.resample, box))
+        return steps, target
+    assert isinstance(spec.size, tuple)
+    target = spec.size
     if box is None and target == (height, width):
         return steps, target
     # A centred box of the same fraction on both sides has the picture's own aspect.
@@ -124,7 +134,7 @@ def _fitted(
         )
     errors: List[AdapterResolutionError] = []
     for fit in fits:
-        inner = _inner(fit, extent, target)
+        inner = _inner(fit, size, target)
         try:
             _check_growth(spec, extent, inner, where)
         except AdapterResolutionError as exc:
@@ -146,20 +156,20 @@ def _fitted(
     raise errors[0]
 
 
-def _inner(fit: str, extent: Tuple[float, float], target: Tuple[int, int]) -> Tuple[int, int]:
-    """Return to what size the picture is resized before it is cut or padded."""
+def _inner(fit: str, size: Tuple[int, int], target: Tuple[int, int]) -> Tuple[int, int]:
+    """Return to what size the picture is resized before it is cut or padded.
+
+    Only the aspect of `size` matters, so that a fractional crop needs no rounding here.
+    """
     if fit == "stretch":
         return target
-    ratios = [Fraction(wanted) / Fraction(have) for wanted, have in zip(target, extent)]
+    (height, width), (rows, columns) = size, target
+    ratios = Fraction(rows, height), Fraction(columns, width)
     if fit == "crop":
         scale = max(ratios)
-        return tuple(  # type: ignore[return-value]
-            max(round(Fraction(have) * scale), wanted) for have, wanted in zip(extent, target)
-        )
+        return max(round(height * scale), rows), max(round(width * scale), columns)
     scale = min(ratios)
-    return tuple(  # type: ignore[return-value]
-        max(math.floor(Fraction(have) * scale), 1) for have in extent
-    )
+    return max(math.floor(height * scale), 1), max(math.floor(width * scale), 1)
 
 
 def _check_growth(
@@ -203,17 +213,19 @@ def _padded(inner: Tuple[int, int], target: Tuple[int, int], fill: int) -> Step:
     above, before = (rows - height) // 2, (columns - width) // 2
     below, after = rows - height - above, columns - width - before
 
+    def joined(ops: Ops, value: Any, axis: int, before: int, after: int) -> Any:
+        one = ops.astype(ops.xp.zeros_like(value[..., :1, :1, :]) + fill, "uint8")
+
+        def strip(count: int) -> List[Any]:
+            shape = list(value.shape)
+            shape[axis] = count
+            return [ops.xp.broadcast_to(one, tuple(shape))] if count else []
+
+        parts = [*strip(before), value, *strip(after)]
+        return ops.xp.concatenate(parts, axis) if len(parts) > 1 else value
+
     def apply(ops: Ops, value: Any) -> Any:
-        xp = ops.xp
-
-        def strip(like: Any, axis: int, count: int) -> List[Any]:
-            if not count:
-                return []
-            one = xp.zeros_like(like[..., :1, :, :] if axis == -3 else like[..., :, :1, :]) + fill
-            return [ops.astype(one, "uint8")] * count
-
-        value = xp.concatenate([*strip(value, -3, above), value, *strip(value, -3, below)], -3)
-        return xp.concatenate([*strip(value, -2, before), value, *strip(value, -2, after)], -2)
+        return joined(ops, joined(ops, value, -3, above, below), -2, before, after)
 
     return Step(f"padded to {rows}x{columns} with {fill}", apply)
 
@@ -236,9 +248,10 @@ def _coloured(
     notes.append(Advisory("info", where, "colour is dropped"))
 
     def to_gray(ops: Ops, value: Any) -> Any:
-        wide = ops.astype(value, "float32")
-        red, green, blue = wide[..., 0:1], wide[..., 1:2], wide[..., 2:3]
-        return ops.astype(ops.xp.round(0.299 * red + 0.587 * green + 0.114 * blue), "uint8")
+        # In whole thousandths, which no framework rounds: half to even, exactly.
+        wide = ops.astype(value, "int32")
+        total = wide[..., 0:1] * 299 + wide[..., 1:2] * 587 + wide[..., 2:3] * 114
+        return ops.astype((total + 499 + total // 1000 % 2) // 1000, "uint8")
 
     return [Step("RGB -> gray", to_gray)], 1
 
@@ -246,19 +259,32 @@ def _coloured(
 def _values(spec: Image, channels: int, where: str) -> List[Step]:
     """Return the steps of normalising and dtype."""
     normalize = spec.normalize
+    kind = DTYPES[spec.dtype]
+    if kind.is_integer and kind.limits[1] < 255:
+        raise AdapterResolutionError(
+            f"{where}.dtype: expected a dtype that holds 0 to 255, got {spec.dtype!r}"
+        )
     if normalize is False:
         return [] if spec.dtype == "uint8" else [astype(spec.dtype)]
     steps = [astype("float32")]
     if normalize is True:
-        steps.append(Step("0..255 -> [0, 1]", lambda ops, value: value / 255))
+        steps.append(_to_unit())
     elif isinstance(normalize, Stats):
         normalize.check_width(channels, f"{where}.normalize")
-        steps += _by_stats(normalize, channels)
+        steps += [_to_unit(), normalise(normalize, channels)]
     else:
         low, high = normalize
+        span = high - low
+        # Powers of two scale without rounding, so that they go into the same division.
+        factor = span if math.frexp(span)[0] == 0.5 else 1.0
 
         def affine(ops: Ops, value: Any) -> Any:
-            return low + (value / 255) * (high - low)
+            # In place, as the floats are new; new memory would cost more than the arithmetic.
+            value /= 255 / factor
+            if span != factor:
+                value *= span
+            value += low
+            return value
 
         steps.append(Step(f"0..255 -> [{low:g}, {high:g}]", affine))
     if spec.dtype != "float32":
@@ -266,6 +292,9 @@ def _values(spec: Image, channels: int, where: str) -> List[Step]:
     return steps
 
 
-def _by_stats(stats: Stats, channels: int) -> List[Step]:
-    first = Step("0..255 -> [0, 1]", lambda ops, value: value / 255)
-    return [first, normalise(stats, channels)]
+def _to_unit() -> Step:
+    def apply(ops: Ops, value: Any) -> Any:
+        value /= 255  # in place: the floats are new
+        return value
+
+    return Step("0..255 -> [0, 1]", apply)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from rlmesh._values.ops import Ops
+from rlmesh.spaces import Discrete
 
 from ._actuators import ActionPlan
 from ._steps import Advisory, Step, run
@@ -41,11 +42,13 @@ class MadeUp(NamedTuple):
         shape: The array's shape.
         value: All its elements.
         steps: What is done with it.
+        dtype: Of what the steps are done with.
     """
 
     shape: Tuple[int, ...]
     value: float
     steps: Sequence[Step]
+    dtype: str = "float32"
 
 
 Part = Union[Read, Previous, MadeUp]
@@ -70,6 +73,13 @@ class ArrayLeaf(NamedTuple):
     blank: Optional[MadeUp] = None
     lead_dims: int = 0
     as_list: bool = False
+
+    @property
+    def only_read(self) -> int:
+        """The place of the only part, of a leaf that is read as it is."""
+        (part,) = self.parts
+        assert isinstance(part, Read)
+        return part.place
 
 
 class TextLeaf(NamedTuple):
@@ -124,62 +134,73 @@ class Plan(NamedTuple):
 
 
 def compile_frames(leaves: Sequence[ArrayLeaf], ops: Ops, device: Any) -> Callable[..., Any]:
-    """Return a function from raw arrays and the last output to each leaf's current array."""
+    """Return a function from raw arrays and the last output to the current array of each stack."""
 
     def frames(raws: Sequence[Any], previous: Any) -> List[Any]:
-        return [_frame(leaf, ops, device, raws, previous) for leaf in leaves]
+        arrays = [_frame(leaf, ops, device, raws, previous) for leaf in leaves if leaf.history]
+        return [copied(ops, array) for array in arrays]
 
     return ops.jit(frames)
 
 
 def compile_payload(leaves: Sequence[ArrayLeaf], ops: Ops, device: Any) -> Callable[..., Any]:
-    """Return a function to each leaf's final array, and to its current one.
+    """Return a function to each leaf's final array, and to the current one of each stack.
 
-    It takes raw arrays, the model's last output, and for each leaf the past arrays of its stack:
-    those of `history` that are not 0, in order.
+    It takes raw arrays, the model's last output, and for each stack its past arrays: those of
+    `history` that are not 0, in order. For a leaf that is a raw array as it is, it returns None:
+    what a compiled function returns is always a copy.
     """
 
     def payload(raws: Sequence[Any], previous: Any, pasts: Sequence[Sequence[Any]]) -> Any:
-        finals, currents = [], []
-        for leaf, past in zip(leaves, pasts):
-            current = _frame(leaf, ops, device, raws, previous)
-            final = current
+        finals: List[Any] = []
+        currents: List[Any] = []
+        for leaf in leaves:
+            final = _frame(leaf, ops, device, raws, previous)
             if leaf.history:
-                has_current = leaf.history[-1] == 0
-                final = ops.xp.stack([*past, current] if has_current else list(past), 0)
+                past = pasts[len(currents)]
+                currents.append(copied(ops, final))
+                final = ops.xp.stack([*past, final] if leaf.history[-1] == 0 else list(past), 0)
             for _ in range(leaf.lead_dims):
                 final = final[None]
-            finals.append(final)
-            currents.append(current if leaf.history else None)
+            finals.append(None if any(final is raw for raw in raws) else final)
         return finals, currents
 
     return ops.jit(payload)
 
 
-def compile_action(plan: ActionPlan, ops: Ops, device: Any) -> Callable[[Any], Any]:
-    """Return a function from the model's output to the env's action, and what of it is finite."""
+def compile_action(plan: ActionPlan, ops: Ops) -> Callable[[Any], Any]:
+    """Return a function from the model's output to the env's action, and whether it is finite."""
 
     def action(output: Any) -> Any:
-        finite = ops.xp.isfinite(output)
+        output = ops.astype(output, plan.dtype)
+        is_finite = ops.xp.isfinite(output).all()
+        if not ops.traces and not is_finite:
+            return None, is_finite
         value = run(ops, plan.first, output)
         parts = []
         for part in plan.parts:
             if part.source is None:
-                like = value[..., :1]
-                zero = ops.xp.zeros_like(like)
+                zero = ops.xp.zeros_like(value[..., :1])
                 parts += [zero + number for number in part.fill]
             else:
                 driven = value[..., part.source : part.source + part.width]
                 parts.append(run(ops, part.steps, driven))
         joined = parts[0] if len(parts) == 1 else ops.xp.concatenate(parts, -1)
-        return run(ops, plan.last, joined), finite
+        made = run(ops, plan.last, joined)
+        is_scalar = isinstance(plan.space, Discrete)
+        return made[..., 0] if is_scalar else made, is_finite
 
     return ops.jit(action)
 
 
-def make_up(part: MadeUp, ops: Ops, device: Any, dtype: str = "float32") -> Any:
+def copied(ops: Ops, array: Any) -> Any:
+    """Return a copy of an array, which the env and the model cannot write into."""
+    return ops.xp.stack([array], 0)[0]
+
+
+def make_up(part: MadeUp, ops: Ops, device: Any) -> Any:
     """Return an array that the env does not have."""
-    one = ops.constant(part.value, dtype, device)
+    one = ops.constant(part.value, part.dtype, device)
     return run(ops, part.steps, ops.xp.broadcast_to(one, part.shape))
 
 
@@ -194,7 +215,7 @@ def _frame(leaf: ArrayLeaf, ops: Ops, device: Any, raws: Sequence[Any], previous
             values.append(make_up(part, ops, device))
     if len(values) > 1:
         # Parts of single and double precision meet in the wider one.
-        wide = any(str(value.dtype).endswith("float64") for value in values)
+        wide = any(value.dtype.itemsize == 8 for value in values)
         dtype = "float64" if wide else "float32"
         values = [ops.xp.concatenate([ops.astype(value, dtype) for value in values], -1)]
     return run(ops, leaf.steps, values[0])

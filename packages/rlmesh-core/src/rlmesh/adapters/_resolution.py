@@ -15,12 +15,14 @@ from ._declaration import leaves_of, map_tree, path_text
 from ._encodings import name_of
 from ._leaves import ImageLeaf, Offers, VectorLeaf, bind, offers_of
 from ._pictures import plan_picture
+from ._plain import shown
 from ._plan import ArrayLeaf, CustomLeaf, MadeUp, Part, Path, Plan, Previous, Read
 from ._rotations import CustomEncoding
 from ._states import VectorPlan, finish, plan_filled, plan_state
 from ._steps import Advisory, Step
 from .actions import Action
 from .inputs import Concat, Constant, Custom, Image, ModelSpec, State, Text, history_of
+from .roles import named
 from .tags import EnvTags
 
 
@@ -48,12 +50,12 @@ def resolve_plan(
             and what was expected.
     """
     if not isinstance(tags, EnvTags):
-        raise AdapterResolutionError(f"env_tags: expected EnvTags(...), got {tags!r:.200}")
+        raise AdapterResolutionError(f"env_tags: expected EnvTags(...), got {shown(tags)}")
     if not isinstance(spec, ModelSpec):
-        raise AdapterResolutionError(f"model_spec: expected ModelSpec(...), got {spec!r:.200}")
+        raise AdapterResolutionError(f"model_spec: expected ModelSpec(...), got {shown(spec)}")
     if tags.action is None:
         raise AdapterResolutionError(
-            "EnvTags.action: expected the actuators of the env's action, got None"
+            "EnvTags.action: expected an Action(...) that says what the env's action is, got None"
         )
     resolution = _Resolution(
         offers_of(tags, as_space(observation_space, "observation_space")),
@@ -166,7 +168,7 @@ class _Resolution:
         for i, part in enumerate(spec.parts):
             name = f"{where}.parts[{i}]"
             if isinstance(part, Constant):
-                parts.append(MadeUp((part.dim,), part.fill, []))
+                parts.append(MadeUp((part.dim,), part.fill, [], _working_dtype(spec.dtype)))
                 width += part.dim
                 self._explain(name, f"{part.dim} times {part.fill:g}", [], (), 0)
                 continue
@@ -248,14 +250,14 @@ class _Resolution:
             start += actuator.width
         if len(found) != 1:
             raise AdapterResolutionError(
-                f"{where}.source: expected one actuator of role {spec.role!r} in the model's own"
-                f" output, got {len(found)}"
+                f"{where}: expected one actuator of role {named(spec.role, spec.part)} in the"
+                f" model's own output, which source='action' reads, got {len(found)}"
             )
         return found[0]
 
     def _part(self, plan: VectorPlan, spec: State) -> Part:
         if plan.leaf is None:
-            return MadeUp((plan.width,), plan.fill, [])
+            return MadeUp((plan.width,), plan.fill, [], _working_dtype(spec.dtype))
         if spec.source == "action":
             return Previous(plan.steps)
         flat = Step("", lambda ops, value: value.reshape((-1,)))
@@ -279,6 +281,11 @@ class _Resolution:
         self.lines += plans.lines_of(where, source, more)
 
 
+def _working_dtype(dtype: str) -> str:
+    """Return the dtype that expresses a number as well as a leaf's dtype does."""
+    return "float64" if dtype in ("float64", "int64", "uint64") else "float32"
+
+
 def _source(plan: VectorPlan, spec: State) -> str:
     if plan.leaf is None:
         return f"made up ({plan.width} times {plan.fill:g})"
@@ -288,35 +295,36 @@ def _source(plan: VectorPlan, spec: State) -> str:
 
 
 def _action_lines(action: ActionPlan) -> List[str]:
-    lines = [f"action <- the model's {action.width} elements"]
-    lines += [f"    {step.line}" for step in action.first]
+    lines = []
+    if action.first:
+        lines += plans.lines_of("output", f"the model's {action.width} elements", action.first)
     for part in action.parts:
         if part.source is None:
             lines += plans.lines_of(part.name, f"filled with {part.fill[0]:g}", [])
         else:
             stop = part.source + part.width
             lines += plans.lines_of(part.name, f"output[{part.source}:{stop}]", part.steps)
-    lines += [f"    {step.line}" for step in action.last]
-    return lines
+    return lines + plans.lines_of("action", "all of the above", action.last)
 
 
 def _import(entrypoint: str, trusted: bool, where: str) -> Callable[[Any], Any]:
     """Import the function that a spec names."""
     if not trusted:
         raise AdapterResolutionError(
-            f"{where}.entrypoint: expected trust_entrypoints=True to import {entrypoint!r}, which"
-            " runs code that the spec names"
+            f"{where}.entrypoint: expected trust_entrypoints=True, because importing"
+            f" {entrypoint!r} runs code that the spec names, got False"
         )
     module, _, name = entrypoint.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as exc:
+    except Exception as exc:  # whatever the module does when it is imported
         raise AdapterResolutionError(
-            f"{where}.entrypoint: expected a function at {entrypoint!r}: {exc}"
+            f"{where}.entrypoint: expected a function at {entrypoint!r}, got"
+            f" {type(exc).__name__}: {exc}"
         ) from exc
     if not callable(found):
         raise AdapterResolutionError(
-            f"{where}.entrypoint: expected a function at {entrypoint!r}, got {found!r}"
+            f"{where}.entrypoint: expected a function at {entrypoint!r}, got {shown(found)}"
         )
     function: Callable[[Any], Any] = found
     return function

@@ -13,6 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Tuple, Union
 
+from rlmesh.errors import AdapterResolutionError
+
 WIDTHS: Dict[str, int] = {
     "quat_xyzw": 4,
     "quat_wxyz": 4,
@@ -59,8 +61,8 @@ class CustomEncoding:
     name: str
 
     def __post_init__(self) -> None:
-        if self.base not in WIDTHS:
-            raise ValueError(
+        if not isinstance(self.base, str) or self.base not in WIDTHS:
+            raise AdapterResolutionError(
                 f"custom encoding {self.name!r}: expected a base among {', '.join(WIDTHS)},"
                 f" got {self.base!r}"
             )

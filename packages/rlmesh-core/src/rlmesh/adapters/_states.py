@@ -8,10 +8,13 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 from rlmesh.errors import AdapterResolutionError
 
 from . import _steps as steps
+from ._casts import cast
 from ._encodings import Encoding, name_of, width_of
-from ._leaves import Bounds, VectorLeaf
-from ._steps import Advisory, Row, Step
+from ._leaves import Bounds, VectorLeaf, is_finite
+from ._rotations import base_of
+from ._steps import Advisory, Step
 from .inputs import State
+from .roles import named
 
 
 class VectorPlan(NamedTuple):
@@ -40,6 +43,7 @@ def plan_state(spec: State, leaf: VectorLeaf, where: str, notes: List[Advisory])
     work.cut()
     work.convert()
     work.select()
+    work.order()
     work.map_range()
     work.scale()
     return VectorPlan(leaf, work.steps, work.width)
@@ -55,7 +59,8 @@ def plan_filled(spec: State, where: str, notes: List[Advisory]) -> VectorPlan:
     if spec.index is not None:
         width = 1
     width = max(width, spec.pad_to or 0)
-    text = f"the env has no {spec.role!r}: {width} elements are filled with {spec.fill:g}"
+    missing = named(spec.role, spec.part)
+    text = f"the env has no {missing}: {width} elements are filled with {spec.fill:g}"
     notes.append(Advisory("caution", where, text))
     return VectorPlan(None, [], width, spec.fill)
 
@@ -86,7 +91,7 @@ def finish(spec: Any, plan: VectorPlan, where: str) -> Tuple[List[Step], Tuple[i
             )
         shape = tuple(spec.reshape)
         found.append(steps.reshape(shape))
-    found.append(steps.astype(spec.dtype))
+    found.append(cast(spec.dtype))
     return found, shape
 
 
@@ -104,6 +109,7 @@ class _Work:
         self.width = leaf.width
         self.bounds: Optional[Bounds] = leaf.bounds
         self.labels: Optional[Sequence[str]] = leaf.labels
+        self._is_working = False
 
     def fail(self, field: str, expected: str, got: Any) -> AdapterResolutionError:
         return AdapterResolutionError(
@@ -124,8 +130,6 @@ class _Work:
         if canonical is not None and width != canonical:
             raise self.fail("dim", f"{canonical}, the width of this role", width)
         self.steps += steps.take(leaf.start, leaf.start + width, leaf.total)
-        working = "float64" if leaf.dtype in ("float64", "int64", "uint64") else "float32"
-        self.steps.append(steps.astype(working))
         self.width = width
         self.bounds = self.bounds and self.bounds[:width]
         self.labels = self.labels and self.labels[:width]
@@ -136,44 +140,58 @@ class _Work:
             return
         if have is None:
             names = " or ".join(map(name_of, wanted))
-            raise self.fail("encoding", "None for an env's vector without encoding", names)
+            raise AdapterResolutionError(
+                f"{self.where}.encoding: expected a tag that says the env's encoding, from which to"
+                f" convert to {names}, got {self.leaf.name} without one"
+            )
         target: Encoding = have if have in wanted else wanted[0]
-        self.steps += steps.rotate(have, target)
+        if have != target and base_of(have) == "gravity_xyz":
+            raise self.fail(
+                "encoding", "gravity_xyz, which converts into no other", name_of(target)
+            )
+        if have != target:
+            self._compute(*steps.rotate(have, target))
         self.width = width_of(target)
         if have != target:
             self.bounds = None
 
     def select(self) -> None:
-        spec = self.spec
-        if spec.labels is not None and self.labels is not None:
-            unknown = [label for label in spec.labels if label not in self.labels]
-            if unknown:
-                raise self.fail("labels", f"some of the env's {list(self.labels)}", unknown)
-            indices = [self.labels.index(label) for label in spec.labels]
-            self.steps += steps.pick(indices, f"in the order {', '.join(spec.labels)}")
-            dropped = [label for label in self.labels if label not in spec.labels]
-            if dropped:
-                self.notes.append(Advisory("info", self.where, f"{dropped} are not used"))
-            self.width = len(indices)
-            self.bounds = self.bounds and [self.bounds[i] for i in indices]
-        elif spec.labels is not None or self.labels is not None:
-            side = "the model" if self.labels is None else "the env"
-            text = f"only {side} names the elements, so that their order is taken as it is"
-            self.notes.append(Advisory("info", self.where, text))
-            if spec.labels is not None and len(spec.labels) != self.width:
-                raise self.fail("labels", f"{self.width} labels", list(spec.labels))
-        if spec.index is not None:
-            if spec.index >= self.width:
-                raise self.fail("index", f"below the width {self.width}", spec.index)
-            self.steps += steps.take(spec.index, spec.index + 1, self.width)
-            self.bounds = self.bounds and [self.bounds[spec.index]]
-            self.width = 1
+        index = self.spec.index
+        if index is None:
+            return
+        if index >= self.width:
+            raise self.fail("index", f"an index below the width {self.width}", index)
+        self.steps += steps.take(index, index + 1, self.width)
+        self.bounds = self.bounds and [self.bounds[index]]
+        self.labels = self.labels and [self.labels[index]]
+        self.width = 1
+
+    def order(self) -> None:
+        wanted, have = self.spec.labels, self.labels
+        if wanted is None or have is None:
+            if wanted is not None or have is not None:
+                side = "the model" if have is None else "the env"
+                text = f"only {side} names the elements, so that their order is taken as it is"
+                self.notes.append(Advisory("info", self.where, text))
+            if wanted is not None and len(wanted) != self.width:
+                raise self.fail("labels", f"{self.width} labels", list(wanted))
+            return
+        unknown = [label for label in wanted if label not in have]
+        if unknown:
+            raise self.fail("labels", f"some of the env's {list(have)}", unknown)
+        dropped = [label for label in have if label not in wanted]
+        if dropped:
+            self.notes.append(Advisory("info", self.where, f"{dropped} are not used"))
+        indices = [list(have).index(label) for label in wanted]
+        self.steps += steps.pick(indices, self.width, f"in the order {', '.join(wanted)}")
+        self.width = len(indices)
+        self.bounds = self.bounds and [self.bounds[i] for i in indices]
 
     def map_range(self) -> None:
         target = self.spec.range
         if target is None:
             return
-        if self.bounds is None:
+        if self.bounds is None or not all(map(is_finite, self.bounds)):
             text = f"the env's range is not known, so that nothing is mapped to {target}"
             self.notes.append(Advisory("caution", self.where, text))
             return
@@ -181,16 +199,24 @@ class _Work:
         if any(bottom >= top for bottom, top in self.bounds):
             raise self.fail("range", "an env range that is not empty", list(self.bounds))
         if any(pair != target for pair in self.bounds):
-            self.steps.append(steps.map_range(Row(low), Row(high), *target))
+            self._compute(steps.map_range(low, high, *target))
 
     def scale(self) -> None:
         spec, width = self.spec, self.width
         if spec.scale is not None:
             factor = steps.row(spec.scale, width, f"{self.where}.scale")
-            self.steps.append(steps.scale_by(factor))
+            self._compute(steps.scale_by(factor))
         if spec.offset is not None:
             summand = steps.row(spec.offset, width, f"{self.where}.offset")
-            self.steps.append(steps.shift_by(summand))
+            self._compute(steps.shift_by(summand))
         if spec.stats is not None:
             spec.stats.check_width(width, f"{self.where}.stats")
-            self.steps.append(steps.normalise(spec.stats, width))
+            self._compute(steps.normalise(spec.stats, width))
+
+    def _compute(self, *more: Step) -> None:
+        """Add steps that compute, in single precision where the leaf needs no more."""
+        if not self._is_working:
+            self._is_working = True
+            wide = self.leaf.dtype in ("float64", "int64", "uint64")
+            self.steps.append(steps.astype("float64" if wide else "float32"))
+        self.steps += more

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Union
+import contextlib
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from rlmesh._values.ops import Ops
 from rlmesh.errors import AdapterResolutionError
 
 from ._encodings import Encoding, name_of
 from ._rotations import convert
+from ._singles import single_conversion
 from .stats import Stats
 
 Apply = Callable[[Ops, Any], Any]
@@ -109,9 +111,9 @@ def take(start: int, stop: int, total: int) -> List[Step]:
     return [Step(line, lambda ops, value: value[..., start:stop])]
 
 
-def pick(indices: Sequence[int], line: str) -> List[Step]:
-    """Return the step to elements in another order; none where nothing changes."""
-    if list(indices) == list(range(len(indices))):
+def pick(indices: Sequence[int], width: int, line: str) -> List[Step]:
+    """Return the step to some of `width` elements, in another order; none if nothing changes."""
+    if list(indices) == list(range(width)):
         return []
 
     def apply(ops: Ops, value: Any) -> Any:
@@ -126,19 +128,29 @@ def rotate(source: Encoding, target: Encoding) -> List[Step]:
         return []
 
     def apply(ops: Ops, value: Any) -> Any:
+        device = None if ops.traces else ops.device_of(value)
+        if is_builtin and not ops.traces and value.ndim == 1 and str(device) in ("None", "cpu"):
+            single = single_conversion(source, target, value.dtype.itemsize)
+            with contextlib.suppress(ArithmeticError, ValueError):  # by what is not finite
+                return ops.constant(single(value.tolist()), dtype_name(value), device)
         return convert(ops.xp, value, source, target)
 
+    is_builtin = isinstance(source, str) and isinstance(target, str)
     return [Step(f"{name_of(source)} -> {name_of(target)}", apply)]
 
 
-def map_range(low: Row, high: Row, target_low: float, target_high: float) -> Step:
-    """Return the affine step from one range to another."""
+def map_range(
+    low: Sequence[float], high: Sequence[float], target_low: float, target_high: float
+) -> Step:
+    """Return the affine step from a range of each element, or of all, to another range."""
+    bottom, span = Row(low), Row([top - bottom for bottom, top in zip(low, high)])
+    target_span = target_high - target_low
 
     def apply(ops: Ops, value: Any) -> Any:
-        bottom, top = low.on(ops, value), high.on(ops, value)
-        return (value - bottom) / (top - bottom) * (target_high - target_low) + target_low
+        share = (value - bottom.on(ops, value)) / span.on(ops, value)
+        return share * target_span + target_low
 
-    line = f"[{low.text}, {high.text}] -> [{target_low:g}, {target_high:g}]"
+    line = f"[{bottom.text}, {Row(high).text}] -> [{target_low:g}, {target_high:g}]"
     return Step(line, apply)
 
 
@@ -154,43 +166,78 @@ def shift_by(summand: Row) -> Step:
 
 def normalise(stats: Stats, width: int) -> Step:
     """Return the step by which statistics normalise."""
-    shift, divisor = (Row(part) for part in stats.shift_and_divisor(width))
+    shift, divisor, high = _rows(stats, width)
     if not stats.is_quantiles:
 
         def apply(ops: Ops, value: Any) -> Any:
             return (value - shift.on(ops, value)) / divisor.on(ops, value)
 
-        return Step(f"minus mean {shift.text}, divided by std {divisor.text}", apply)
-    mask = _mask(stats, width)
+        line = f"minus mean {shift.text}, divided by std {divisor.text}"
+        return Step(line + _exempt(stats), apply)
+    mask = _mask(stats)
 
     def apply_quantiles(ops: Ops, value: Any) -> Any:
         mapped = 2 * (value - shift.on(ops, value)) / divisor.on(ops, value) - 1
         return mapped if mask is None else _blend(ops, mask, mapped, value)
 
-    return Step(f"[q01, q99] -> [-1, 1] (q01 {shift.text}, width {divisor.text})", apply_quantiles)
+    line = f"[q01, q99] -> [-1, 1] (q01 {shift.text}, q99 {high.text})"
+    return Step(line + _exempt(stats), apply_quantiles)
 
 
 def denormalise(stats: Stats, width: int) -> Step:
     """Return the step that undoes `normalise`."""
-    shift, divisor = (Row(part) for part in stats.shift_and_divisor(width))
+    shift, divisor, high = _rows(stats, width)
     if not stats.is_quantiles:
 
         def apply(ops: Ops, value: Any) -> Any:
             return value * divisor.on(ops, value) + shift.on(ops, value)
 
-        return Step(f"times std {divisor.text}, plus mean {shift.text}", apply)
-    mask = _mask(stats, width)
+        line = f"times std {divisor.text}, plus mean {shift.text}"
+        return Step(line + _exempt(stats), apply)
+    mask = _mask(stats)
 
     def apply_quantiles(ops: Ops, value: Any) -> Any:
         mapped = (value + 1) / 2 * divisor.on(ops, value) + shift.on(ops, value)
         return mapped if mask is None else _blend(ops, mask, mapped, value)
 
-    return Step(f"[-1, 1] -> [q01, q99] (q01 {shift.text}, width {divisor.text})", apply_quantiles)
+    line = f"[-1, 1] -> [q01, q99] (q01 {shift.text}, q99 {high.text})"
+    return Step(line + _exempt(stats), apply_quantiles)
+
+
+def _rows(stats: Stats, width: int) -> Tuple[Row, Row, Row]:
+    """Return mean and std, or q01 and its distance from q99, and the sum of the two."""
+    shift, divisor = stats.shift_and_divisor(width)
+    return Row(shift), Row(divisor), Row([low + span for low, span in zip(shift, divisor)])
+
+
+def _exempt(stats: Stats) -> str:
+    """Return what a line says of the elements that statistics leave alone."""
+    alone = [str(i) for i, used in enumerate(stats.mask or ()) if not used]
+    return f"; not element {', '.join(alone)}" if alone else ""
+
+
+def _mask(stats: Stats) -> Optional[Row]:
+    """Return 1 for each element that is normalised and 0 for the others; None for all."""
+    if stats.mask is None or all(stats.mask):
+        return None
+    return Row([float(one) for one in stats.mask])
+
+
+def _blend(ops: Ops, mask: Row, mapped: Any, value: Any) -> Any:
+    taken = ops.xp.zeros_like(value) + mask.on(ops, value)
+    return ops.xp.where(taken > 0.5, mapped, value)
 
 
 def clamp(low: float, high: float) -> Step:
     """Return the step that clamps."""
-    return Step(f"clamped to [{low:g}, {high:g}]", lambda ops, v: ops.xp.clip(v, low, high))
+
+    def apply(ops: Ops, value: Any) -> Any:
+        # Bounds need not be whole, nor numbers that half precision can express.
+        if dtype_name(value) not in ("float32", "float64"):
+            value = ops.astype(value, "float64" if value.dtype.itemsize == 8 else "float32")
+        return ops.xp.clip(value, low, high)
+
+    return Step(f"clamped to [{low:g}, {high:g}]", apply)
 
 
 def pad(width: int, target: int) -> List[Step]:
@@ -200,7 +247,8 @@ def pad(width: int, target: int) -> List[Step]:
 
     def apply(ops: Ops, value: Any) -> Any:
         zeros = ops.xp.zeros_like(value[..., :1])
-        return ops.xp.concatenate([value, *[zeros] * (target - width)], -1)
+        shape = (*value.shape[:-1], target - width)
+        return ops.xp.concatenate([value, ops.xp.broadcast_to(zeros, shape)], -1)
 
     return [Step(f"zeros up to {target} elements", apply)]
 
@@ -208,17 +256,6 @@ def pad(width: int, target: int) -> List[Step]:
 def reshape(shape: Sequence[int]) -> Step:
     """Return the step to another shape, of a single value."""
     return Step(f"shape {tuple(shape)}", lambda ops, value: value.reshape(tuple(shape)))
-
-
-def _mask(stats: Stats, width: int) -> Optional[Row]:
-    """Return 1 for each element that is normalised and 0 for the others; None for all."""
-    if stats.mask is None or all(stats.mask):
-        return None
-    return Row([float(one) for one in stats.mask])
-
-
-def _blend(ops: Ops, mask: Row, mapped: Any, value: Any) -> Any:
-    return ops.xp.where(mask.on(ops, value) > 0.5, mapped, value)
 
 
 def run(ops: Ops, steps: Sequence[Step], value: Any) -> Any:

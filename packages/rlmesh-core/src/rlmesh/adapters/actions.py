@@ -9,7 +9,7 @@ from rlmesh.errors import AdapterResolutionError
 
 from ._declaration import Declaration
 from ._encodings import Encoding, check_encoding, checked_dim
-from .roles import CANONICAL_WIDTHS, ROTATION_ROLES
+from .roles import CANONICAL_WIDTHS, ROTATION_ROLES, named
 from .stats import Stats
 
 Numbers = Union[float, Sequence[float]]
@@ -68,7 +68,7 @@ class Actuator(Declaration):
     part: Optional[str] = None
 
     def __post_init__(self) -> None:
-        self._check_role("action/", optional=True)
+        self._check_role("action/")
         self._check_count("dim")
         self._check_pair("range")
         self._check_numbers("scale")
@@ -84,14 +84,14 @@ class Actuator(Declaration):
         self._check_rotation()
         self._check_widths()
         if self.clip and self.range is None:
-            raise self._fail("clip", "False without a range to clamp to")
+            raise self._fail("range", "the range to which clip=True clamps")
 
     def _check_rotation(self) -> None:
         if self.encoding is None:
             if self.role in ROTATION_ROLES:
-                raise self._fail("encoding", f"the encoding of {self.role!r}, which is a rotation")
+                raise self._fail("encoding", f"that of {self.role!r}, e.g. 'axis_angle'")
             return
-        check_encoding(self.encoding, "Actuator.encoding", target_only=False)
+        check_encoding(self.encoding, "Actuator.encoding", of_action=True)
         if self.role in CANONICAL_WIDTHS:
             raise self._fail("encoding", f"None, because {self.role!r} is no rotation")
         for field in ("range", "labels"):
@@ -100,7 +100,7 @@ class Actuator(Declaration):
 
     def _check_widths(self) -> None:
         canonical = CANONICAL_WIDTHS.get(self.role or "")
-        dim = checked_dim(self.dim, self.encoding, canonical, "Actuator")
+        dim = checked_dim(self.dim, self.encoding, canonical, "Actuator.dim")
         if dim is None and self.labels is not None:
             dim = len(self.labels)
         if dim is None:
@@ -109,7 +109,7 @@ class Actuator(Declaration):
         for field in ("scale", "offset", "labels"):
             value = getattr(self, field)
             if isinstance(value, tuple) and len(value) != dim:
-                raise self._fail(field, f"{dim} of them")
+                raise self._fail(field, f"{dim}, one for each element")
         if self.stats is not None:
             self.stats.check_width(dim, "Actuator.stats")
 
@@ -147,15 +147,14 @@ class Action(Declaration):
         keys = [(one.role, one.part) for one in actuators if one.role is not None]
         for key in keys:
             if keys.count(key) > 1:
-                part = "" if key[1] is None else f" and part {key[1]!r}"
                 raise AdapterResolutionError(
-                    f"Action.actuators: expected one of role {key[0]!r}{part},"
+                    f"Action.actuators: expected one of role {named(*key)},"
                     f" got {keys.count(key)}; tell them apart by part=..."
                 )
 
     @classmethod
     def _from_fields(cls, fields: Dict[str, Any]) -> Action:
-        return cls(*fields.pop("actuators", ()), **fields)
+        return cls._from_sequence("actuators", fields)
 
     @property
     def width(self) -> int:

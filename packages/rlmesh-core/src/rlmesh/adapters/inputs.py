@@ -8,14 +8,18 @@ from typing import Any, Callable, ClassVar, Dict, Optional, Sequence, Tuple, Uni
 from rlmesh._values.dtypes import DTYPES
 from rlmesh.errors import AdapterResolutionError
 
-from ._declaration import Declaration, check_tree, leaves_of
+from ._declaration import Declaration, check_tree, is_count, leaves_of
 from ._encodings import Encoding, check_encoding
+from ._plain import shown
 from .actions import Action
 from .roles import CANONICAL_WIDTHS
 from .stats import Stats
 
 RESAMPLES = ("bilinear", "bilinear_aa", "bicubic_aa", "lanczos3_aa", "area")
 FITS = ("stretch", "crop", "pad")
+_PLAIN_PART = {"reshape": None, "container": "array", "stack": None, "offsets": None}
+"""What a `State` may not change as a part of a `Concat`."""
+
 Numbers = Union[float, Sequence[float]]
 
 
@@ -102,28 +106,27 @@ class Image(Declaration):
         self._check_fit()
         self._check_values()
         check_history(self)
-        if self.optional and (self.size is None or self.channels is None):
-            raise self._fail("optional", "False without a size and channels to make one up")
+        for field in ("size", "channels"):
+            if self.optional and getattr(self, field) is None:
+                raise self._fail(field, f"the {field} of what optional=True makes up")
 
     def _check_size(self) -> None:
         self._check_count("height")
         self._check_count("width")
+        given, size = self._given("size")
         if (self.height is None) != (self.width is None):
-            raise self._fail("height" if self.height is None else "width", "both, or size=...")
+            missing = "height" if self.height is None else "width"
+            raise self._fail(missing, "both height and width, or size=...")
         if self.height is not None:
-            if self.size not in (None, (self.height, self.width)):
+            if size not in (None, (self.height, self.width)):
                 raise self._fail("size", "None beside height and width")
-            self._set(size=(self.height, self.width))
-            self._set(height=None, width=None)
-        elif self.size is not None:
-            size = (self.size, self.size) if isinstance(self.size, int) else self.size
-            if (
-                not isinstance(size, (list, tuple))
-                or len(size) != 2
-                or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in size)
-            ):
+            self._set(size=(self.height, self.width), height=None, width=None)
+        elif given:
+            if not isinstance(size, tuple):
+                size = (size, size)
+            if len(size) != 2 or not all(map(is_count, size)):
                 raise self._fail("size", "one or two integers of at least 1")
-            self._set(size=tuple(size))
+            self._set(size=size)
 
     def _check_crop(self) -> None:
         self._check_number("crop", "crop_area")
@@ -135,29 +138,34 @@ class Image(Declaration):
             raise self._fail("crop_area", "None beside crop")
 
     def _check_fit(self) -> None:
-        if self.fit is None:
+        given, fits = self._given("fit")
+        if not given:
             return
-        fits = (self.fit,) if isinstance(self.fit, str) else self.fit
-        if (
-            not isinstance(fits, (list, tuple))
-            or not fits
-            or any(one not in FITS for one in fits)
-            or len(set(fits)) != len(fits)
-        ):
+        if not isinstance(fits, tuple):
+            fits = (fits,)
+        if not fits or any(one not in FITS for one in fits) or len(set(fits)) != len(fits):
             raise self._fail("fit", f"one or several of {', '.join(FITS)}")
-        self._set(fit=fits[0] if len(fits) == 1 else tuple(fits))
+        self._set(fit=fits[0] if len(fits) == 1 else fits)
 
     def _check_values(self) -> None:
         check_dtype(self)
         self._check_count("fill", least=0)
         if self.fill > 255:
             raise self._fail("fill", "an integer from 0 to 255")
-        if not isinstance(self.normalize, (bool, Stats)):
+        normalize = self.normalize
+        if not isinstance(normalize, Stats):
+            _, normalize = self._given("normalize")
+        if isinstance(normalize, tuple):
             self._check_pair("normalize")
-        if isinstance(self.normalize, Stats) and self.normalize.width is not None:
-            self.normalize.check_width(self.channels or 3, "Image.normalize")
-        if self.normalize is not False and DTYPES[self.dtype].kind not in "fV":
-            raise self._fail("normalize", f"False with the integer dtype {self.dtype!r}")
+        elif not isinstance(normalize, (bool, Stats)):
+            raise self._fail("normalize", "True, False, (low, high) or Stats(...)")
+        if isinstance(normalize, Stats):
+            if normalize.width not in (None, 1, 3):
+                normalize.check_width(3, "Image.normalize")
+            if self.channels is not None:
+                normalize.check_width(self.channels, "Image.normalize")
+        if normalize is not False and DTYPES[self.dtype].kind not in "fV":
+            raise self._fail("dtype", f"that of a float beside normalize={shown(normalize)}")
 
 
 @dataclass(frozen=True)
@@ -238,8 +246,8 @@ class State(Declaration):
         check_output(self)
         check_history(self)
         self._check_encoding()
-        if self.optional and self.dim is None and self.fixed_width is None:
-            raise self._fail("optional", "False without a dim to make one up")
+        if self.optional and not self._tells_width:
+            raise self._fail("dim", "the number of elements that optional=True makes up")
 
     @property
     def encodings(self) -> Tuple[Encoding, ...]:
@@ -253,13 +261,18 @@ class State(Declaration):
         """The width that a well-known role has, whatever the env; None if it has none."""
         return CANONICAL_WIDTHS.get(self.role)
 
+    @property
+    def _tells_width(self) -> bool:
+        """Whether the width is known without an env."""
+        widths = (self.dim, self.fixed_width, self.encoding, self.index, self.labels)
+        return any(one is not None for one in widths)
+
     def _check_encoding(self) -> None:
-        if self.encoding is None:
+        given, encoding = self._given("encoding")
+        if not given:
             return
-        if isinstance(self.encoding, (list, tuple)):
-            if not self.encoding:
-                raise self._fail("encoding", "at least one encoding")
-            self._set(encoding=tuple(self.encoding))
+        if encoding == ():
+            raise self._fail("encoding", "at least one encoding")
         for encoding in self.encodings:
             check_encoding(encoding, "State.encoding")
         if self.role in CANONICAL_WIDTHS:
@@ -287,11 +300,7 @@ class Constant(Declaration):
     fill: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.dim is None:
-            raise self._fail("dim", "the number of elements")
         self._check_count("dim")
-        if self.fill is None:
-            raise self._fail("fill", "a finite number")
         self._check_number("fill")
 
 
@@ -332,23 +341,25 @@ class Concat(Declaration):
         states = tuple(State(part) if isinstance(part, str) else part for part in parts)
         self._set(parts=states, pad_to=pad_to, dtype=dtype, reshape=reshape)
         self._set(container=container, clip=clip)
-        if not states or not all(isinstance(one, (State, Constant)) for one in states):
+        if not states:
             raise self._fail("parts", "one or more roles, State(...) or Constant(...)")
         check_output(self)
-        for part in states:
-            if isinstance(part, State):
-                for field, plain in (("reshape", None), ("container", "array"), ("stack", None)):
-                    if getattr(part, field) != plain:
-                        raise AdapterResolutionError(
-                            f"Concat.parts: expected a State whose {field} is {plain!r}, because"
-                            f" the parts become one vector, got {getattr(part, field)!r}"
-                        )
-                if part.offsets is not None:
-                    raise part._fail("offsets", "None in a Concat")
+        for i, part in enumerate(states):
+            if not isinstance(part, (State, Constant)):
+                raise AdapterResolutionError(
+                    f"Concat.parts[{i}]: expected a role, State(...) or Constant(...), got"
+                    f" {shown(part)}"
+                )
+            for field, plain in _PLAIN_PART.items():
+                if isinstance(part, State) and getattr(part, field) != plain:
+                    raise AdapterResolutionError(
+                        f"Concat.parts[{i}].{field}: expected {plain!r}, because the parts become"
+                        f" one vector, got {shown(getattr(part, field))}"
+                    )
 
     @classmethod
     def _from_fields(cls, fields: Dict[str, Any]) -> Concat:
-        return cls(*fields.pop("parts", ()), **fields)
+        return cls._from_sequence("parts", fields)
 
 
 @dataclass(frozen=True)
@@ -398,13 +409,15 @@ class Custom(Declaration):
         if (self.transform is None) == (self.entrypoint is None):
             raise AdapterResolutionError(
                 "Custom: expected transform=... or entrypoint=..., got"
-                f" transform={self.transform!r}, entrypoint={self.entrypoint!r}"
+                f" transform={shown(self.transform)}, entrypoint={shown(self.entrypoint)}"
             )
         if self.transform is not None and not callable(self.transform):
             raise self._fail("transform", "a function")
         if self.entrypoint is not None:
-            module, colon, name = str(self.entrypoint).partition(":")
-            if not (colon and module and name.isidentifier()):
+            if not isinstance(self.entrypoint, str):
+                raise self._fail("entrypoint", "'module:callable'")
+            module, _, name = self.entrypoint.partition(":")
+            if not all(part.isidentifier() for part in (*module.split("."), name)):
                 raise self._fail("entrypoint", "'module:callable'")
 
 
@@ -442,8 +455,15 @@ class ModelSpec(Declaration):
 
 def check_dtype(leaf: Any) -> None:
     """Check the dtype of a leaf."""
-    if leaf.dtype not in DTYPES or leaf.dtype == "bool":
-        raise leaf._fail("dtype", f"one of {', '.join(name for name in DTYPES if name != 'bool')}")
+    _, dtype = leaf._given("dtype")
+    names = [name for name in DTYPES if name != "bool"]
+    if not isinstance(dtype, str):
+        # NumPy's dtypes and scalar types, torch's and JAX's have a name, if only at its end.
+        found = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype)
+        dtype = str(found).rpartition(".")[2]
+    if dtype not in names:
+        raise leaf._fail("dtype", f"one of {', '.join(names)}")
+    leaf._set(dtype=dtype)
 
 
 def check_output(leaf: Any) -> None:
@@ -452,12 +472,13 @@ def check_output(leaf: Any) -> None:
     leaf._check_count("pad_to")
     check_dtype(leaf)
     leaf._check_choice("container", "array", "list")
-    if leaf.reshape is not None:
-        if not isinstance(leaf.reshape, (list, tuple)) or any(
-            isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in leaf.reshape
-        ):
+    given, shape = leaf._given("reshape")
+    if given:
+        if isinstance(shape, int):
+            shape = (shape,)
+        if not (isinstance(shape, tuple) and shape and all(map(is_count, shape))):
             raise leaf._fail("reshape", "a shape of integers of at least 1")
-        leaf._set(reshape=tuple(leaf.reshape))
+        leaf._set(reshape=shape)
 
 
 def check_history(leaf: Any) -> None:
@@ -465,20 +486,22 @@ def check_history(leaf: Any) -> None:
     leaf._check_count("stack")
     leaf._check_count("stride")
     leaf._check_choice("stack_pad", "repeat", "fill")
-    if leaf.offsets is not None:
-        offsets = leaf.offsets
+    given, offsets = leaf._given("offsets")
+    if given:
         if leaf.stack is not None:
             raise leaf._fail("offsets", "None beside stack")
-        if (
-            not isinstance(offsets, (list, tuple))
-            or not offsets
-            or any(isinstance(n, bool) or not isinstance(n, int) or n < 0 for n in offsets)
-            or list(offsets) != sorted(set(offsets), reverse=True)
+        if not (
+            isinstance(offsets, tuple)
+            and offsets
+            and all(is_count(one, 0) for one in offsets)
+            and list(offsets) == sorted(set(offsets), reverse=True)
         ):
             raise leaf._fail("offsets", "different numbers of steps ago, the largest first")
-        leaf._set(offsets=tuple(offsets))
-    if leaf.stride != 1 and leaf.stack is None:
-        raise leaf._fail("stride", "1 without stack")
+    if leaf.stack is None:
+        if leaf.stride != 1:
+            raise leaf._fail("stride", "1 without stack")
+        if leaf.stack_pad != "repeat" and leaf.offsets is None:
+            raise leaf._fail("stack_pad", "'repeat' without stack")
 
 
 def history_of(leaf: Any) -> Tuple[int, ...]:

@@ -10,7 +10,9 @@ from rlmesh.errors import AdapterResolutionError
 from rlmesh.spaces import as_space
 
 from ._actuators import check_action
+from ._declaration import leaves_of, path_text
 from ._leaves import offers_of
+from ._plain import shown
 from ._resolution import custom_encodings, resolve_plan
 from ._rotations import PROBE_QUATERNIONS, convert
 from ._rotations import check_inverse as try_both_arms
@@ -47,11 +49,11 @@ def resolve(
         AdapterResolutionError: They do not go together; the message names the leaf, what it has
             and what was expected.
     """
-    if check_inverse:
-        check_encodings(env_tags, model_spec, None)
     plan = resolve_plan(
         env_tags, observation_space, action_space, model_spec, trust_entrypoints=trust_entrypoints
     )
+    if check_inverse:
+        check_encodings(env_tags, model_spec, None)
     return Adapter(plan)
 
 
@@ -122,15 +124,32 @@ def tagged(observation_space: Any, action_space: Any, tags: EnvTags) -> Dict[str
         AdapterResolutionError: They do not fit.
     """
     if not isinstance(tags, EnvTags):
-        raise AdapterResolutionError(f"tags: expected EnvTags(...), got {tags!r:.200}")
+        raise AdapterResolutionError(f"tags: expected EnvTags(...), got {shown(tags)}")
     offers_of(tags, as_space(observation_space, "observation_space"))
     if tags.action is not None:
         check_action(tags.action, as_space(action_space, "action_space"))
     return {METADATA_KEY: tags.to_dict()}
 
 
+def check_dtypes(spec: ModelSpec, backend: Backend) -> None:
+    """Check that a framework has the dtypes that a model wants; NumPy may lack bfloat16.
+
+    Raises:
+        AdapterResolutionError: It has not; the message says what to install.
+    """
+    for path, leaf in leaves_of(spec.input):
+        if getattr(leaf, "dtype", None) == "bfloat16":
+            try:
+                backend.ops.constant(0.0, leaf.dtype, None)
+            except ImportError as exc:
+                where = path_text("input", path)
+                raise AdapterResolutionError(
+                    f"{where}.dtype: expected another than 'bfloat16', got {exc}"
+                ) from exc
+
+
 def check_encodings(tags: EnvTags, spec: ModelSpec, backend: Optional[Backend]) -> None:
-    """Try the arms of each `CustomEncoding` against each other.
+    """Try the arms of each `CustomEncoding` against each other, and a known framework's dtypes.
 
     Args:
         tags: The env's side.
@@ -138,8 +157,10 @@ def check_encodings(tags: EnvTags, spec: ModelSpec, backend: Optional[Backend]) 
         backend: On whose arrays; None takes NumPy's.
 
     Raises:
-        AdapterResolutionError: One does not undo the other.
+        AdapterResolutionError: One arm does not undo the other, or a dtype is missing.
     """
+    if backend is not None:
+        check_dtypes(spec, backend)
     for where, encoding in custom_encodings(tags, spec).items():
         ops = (backend or NumpyBridge()).ops
         probes = ops.constant(PROBE_QUATERNIONS, "float32", None)

@@ -6,7 +6,7 @@ model authors agree on without asking each other.
 
 from __future__ import annotations
 
-from typing import Dict
+from typing import Dict, Optional
 
 IMAGE_PRIMARY = "image/primary"
 IMAGE_SECONDARY = "image/secondary"
@@ -43,3 +43,8 @@ ROTATION_ROLES = frozenset({EEF_ROT, BASE_ROT, ACTION_DELTA_ROT, ACTION_EEF_ROT}
 
 PREFIXES = ("image/", "text/", "proprio/", "action/")
 """What the roles above begin with; each kind of declaration takes those of its own kind."""
+
+
+def named(role: str, part: Optional[str]) -> str:
+    """Return a role, and which of several it is, as sentences name it."""
+    return repr(role) if part is None else f"{role!r} (part {part!r})"

@@ -8,6 +8,7 @@ from typing import ClassVar, List, Optional, Sequence, Set, Tuple, Union
 from rlmesh.errors import AdapterResolutionError
 
 from ._declaration import Declaration
+from ._plain import is_divisor, shown
 
 Numbers = Union[float, Sequence[float]]
 
@@ -39,35 +40,32 @@ class Stats(Declaration):
     mask: Optional[Sequence[bool]] = None
 
     def __post_init__(self) -> None:
-        pairs = [(self.mean, self.std), (self.q01, self.q99)]
-        if sorted([low is not None, high is not None] for low, high in pairs) != [
-            [False, False],
-            [True, True],
-        ]:
+        fields = ("mean", "std", "q01", "q99")
+        given = {name: getattr(self, name) for name in fields if getattr(self, name) is not None}
+        if list(given) not in (["mean", "std"], ["q01", "q99"]):
             raise AdapterResolutionError(
                 "Stats: expected mean and std, or q01 and q99, got"
-                f" mean={self.mean!r}, std={self.std!r}, q01={self.q01!r}, q99={self.q99!r}"
+                f" {', '.join(f'{name}={shown(value)}' for name, value in given.items()) or 'none'}"
             )
-        for field in ("mean", "std", "q01", "q99"):
+        for field in fields:
             self._check_numbers(field)
-        if self.mask is not None:
-            if not isinstance(self.mask, (list, tuple)) or not self.mask:
-                raise self._fail("mask", "a sequence of booleans")
-            if not all(isinstance(one, bool) for one in self.mask):
-                raise self._fail("mask", "a sequence of booleans")
-            self._set(mask=tuple(self.mask))
+        is_masked, mask = self._given("mask")
+        if is_masked and not (
+            isinstance(mask, tuple) and mask and all(isinstance(one, bool) for one in mask)
+        ):
+            raise self._fail("mask", "a sequence of booleans")
         if len(self._widths()) > 1:
             raise AdapterResolutionError(
-                f"Stats: expected as many numbers everywhere, got {sorted(self._widths())}"
+                f"Stats: expected as many numbers everywhere, got {self._lengths()}"
             )
         width = self.width
+        name = "std" if self.mean is not None else "q99 - q01"
         for index, divisor in enumerate(self.shift_and_divisor(width or 1)[1]):
-            if divisor == 0:
-                name = "std" if self.mean is not None else "q99 - q01"
-                at = "" if width is None else f"[{index}]"
+            if divisor < 0 or not is_divisor(divisor):
+                at = "" if width is None else f" of element {index}"
                 raise AdapterResolutionError(
-                    f"Stats: expected a {name} that is not zero, got 0 at {name}{at};"
-                    " mask=... leaves an element alone"
+                    f"Stats: expected {name}{at} above 0, got {divisor:g}; mask=... leaves an"
+                    " element alone"
                 )
 
     @property
@@ -106,6 +104,12 @@ class Stats(Declaration):
     def _widths(self) -> Set[int]:
         parts = (self.mean, self.std, self.q01, self.q99, self.mask)
         return {len(part) for part in parts if isinstance(part, tuple)}
+
+    def _lengths(self) -> str:
+        parts = {name: getattr(self, name) for name in ("mean", "std", "q01", "q99", "mask")}
+        return ", ".join(
+            f"{len(part)} in {name}" for name, part in parts.items() if isinstance(part, tuple)
+        )
 
 
 def _repeated(value: Optional[Numbers], width: int) -> List[float]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Dict, Optional, Sequence, Tuple, Union
 
-from rlmesh.errors import AdapterResolutionError
-
 from ._declaration import Declaration, check_tree
 from ._encodings import Encoding, check_encoding, checked_dim
 from .actions import Action
@@ -99,17 +97,17 @@ class Field(Declaration):
     frame: Optional[str] = None
 
     def __post_init__(self) -> None:
-        self._check_role("proprio/", optional=True)
+        self._check_role("proprio/")
         self._check_count("dim")
         check_state(self)
         canonical = CANONICAL_WIDTHS.get(self.role or "")
-        dim = checked_dim(self.dim, self.encoding, canonical, "Field")
+        dim = checked_dim(self.dim, self.encoding, canonical, "Field.dim")
         if dim is None and self.labels is not None:
             dim = len(self.labels)
         if dim is None:
             raise self._fail("dim", "the number of elements")
         if self.labels is not None and len(self.labels) != dim:
-            raise self._fail("labels", f"{dim} labels")
+            raise self._fail("labels", f"{dim}, one for each element")
         self._set(dim=dim)
 
 
@@ -135,7 +133,7 @@ class Split(Declaration):
 
     @classmethod
     def _from_fields(cls, fields: Dict[str, Any]) -> Split:
-        return cls(*fields.pop("fields", ()), **fields)
+        return cls._from_sequence("fields", fields)
 
 
 @dataclass(frozen=True)
@@ -187,24 +185,17 @@ class EnvTags(Declaration):
 
 def check_state(tag: Any) -> None:
     """Check the fields that `StateTag` and `Field` share."""
-    name = type(tag).__name__
     tag._check_text("part")
     tag._check_choice("frame", None, "world", "robot_base", "tool")
     tag._check_texts("labels")
     tag._check_pair("range")
     if tag.encoding is None:
         if tag.role in ROTATION_ROLES:
-            raise AdapterResolutionError(
-                f"{name}.encoding: expected the encoding of {tag.role!r}, which is a rotation,"
-                " got None"
-            )
+            raise tag._fail("encoding", f"that of {tag.role!r}, e.g. 'quat_xyzw'")
         return
-    check_encoding(tag.encoding, f"{name}.encoding", target_only=False)
+    check_encoding(tag.encoding, f"{type(tag).__name__}.encoding")
     if tag.role in CANONICAL_WIDTHS:
-        raise AdapterResolutionError(
-            f"{name}.encoding: expected None, because {tag.role!r} is no rotation,"
-            f" got {tag.encoding!r}"
-        )
+        raise tag._fail("encoding", f"None, because {tag.role!r} is no rotation")
     for other in ("range", "labels"):
         if getattr(tag, other) is not None:
             raise tag._fail(other, "None beside a rotation's encoding")
