@@ -138,8 +138,8 @@ CASES: List[Misdeclaration] = [
         "Tags of observations",
         'observe(Split(Field(GRIPPER_POS, 1, part="left"), Field(GRIPPER_POS, 1,'
         ' part="left")), Box(0, 1, (2,)), State(GRIPPER_POS))',
-        "observation['x'][1:2]: expected each role once, got 'proprio/gripper' and part"
-        " 'left' again; tell them apart by part=...",
+        "observation['x'][1:2]: expected each role once, got 'proprio/gripper' (part"
+        " 'left') again; tell them apart by part=...",
     ),
     Misdeclaration(
         "role-of-another-kind",
