@@ -47,7 +47,14 @@ class Pushed(NamedTuple):
     def _plan(self, space: Space[Any]) -> PicturePlan:
         where = path_text("observation", self.path)
         leaf = image_leaf(self.tag, at(space, self.path), self.path, where)
-        return plan_picture(self.image, leaf, where, [])
+        plan = plan_picture(self.image, leaf, where, [])
+        # Else whoever may select could have the env's side fill its memory.
+        if plan.shape[0] * plan.shape[1] > leaf.height * leaf.width:
+            raise InvalidValue(
+                f"pushdown: expected at most the {leaf.height}x{leaf.width} pixels of {where},"
+                f" got {plan.shape[0]}x{plan.shape[1]}"
+            )
+        return plan
 
 
 class Selection(NamedTuple):
@@ -163,10 +170,9 @@ def push_down(tags: EnvTags, space: Space[Any], spec: ModelSpec) -> PushedDown:
         if len(found) > 1:
             continue
         ((place, image, leaf),) = found
-        one = Pushed(path, leaf.tag, _geometry(image))
-        height, width, _ = one.shape(space)
+        height, width = _size(image, leaf)
         if height * width < leaf.height * leaf.width:
-            pushed.append(one)
+            pushed.append(Pushed(path, leaf.tag, _geometry(image)))
             inputs[place] = replace(image, size=(height, width), **_NO_GEOMETRY)
             turned = image.upside_down
             new_tags[path] = replace(leaf.tag, layout="hwc", upside_down=turned)
@@ -179,6 +185,12 @@ def push_down(tags: EnvTags, space: Space[Any], spec: ModelSpec) -> PushedDown:
 
 
 _NO_GEOMETRY: Dict[str, Any] = {"crop": None, "crop_area": None, "fit": None}
+
+
+def _size(image: Image, leaf: ImageLeaf) -> Tuple[int, int]:
+    """Return the height and width that an image has in the end."""
+    plan = plan_picture(_geometry(image), leaf, "", [])
+    return plan.shape[0], plan.shape[1]
 
 
 def _geometry(image: Image) -> Image:
