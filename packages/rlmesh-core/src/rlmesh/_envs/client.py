@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from typing import Any, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Protocol, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.client import RpcClient
@@ -49,8 +49,8 @@ class EnvClient:
         self.address = address
         self._token = token
         self._connect_timeout = connect_timeout
-        self._timeouts = dict.fromkeys((RESET, RENDER, SELECT), reset_timeout)
-        self._timeouts[STEP] = step_timeout
+        others = dict.fromkeys((RESET, RENDER, SELECT), reset_timeout)
+        self._timeouts: Dict[int, float] = {STEP: step_timeout, **others}
         self._selection: Optional[Selection] = None
         self._takeover = takeover
         self._rpc, self.contract = self._open()

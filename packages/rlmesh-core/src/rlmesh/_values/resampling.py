@@ -150,10 +150,12 @@ def table(step: Pass) -> Tuple[List[List[int]], List[List[float]]]:
     found = taps(*step)
     count = max(len(weights) for _, weights in found)
     indices = [[min(first + j, step.in_size - 1) for first, _ in found] for j in range(count)]
-    rows = [[weights[j] if j < len(weights) else 0.0 for _, weights in found] for j in range(count)]
+    rows: List[List[float]] = [
+        [weights[j] if j < len(weights) else 0.0 for _, weights in found] for j in range(count)
+    ]
     if is_antialiased(step.method):
         one = 1 << PRECISION
-        rows = [[int(w * one + math.copysign(0.5, w)) for w in row] for row in rows]
+        return indices, [[int(w * one + math.copysign(0.5, w)) for w in row] for row in rows]
     return indices, rows
 
 

@@ -11,6 +11,7 @@ from rlmesh.errors import AdapterResolutionError
 from ._declaration import Declaration, check_tree, is_count, leaves_of
 from ._encodings import Encoding, check_encoding
 from ._plain import shown
+from ._rotations import CustomEncoding
 from .actions import Action
 from .roles import CANONICAL_WIDTHS
 from .stats import Stats
@@ -254,7 +255,9 @@ class State(Declaration):
         """The encodings that the model takes, in its order of preference; empty for any."""
         if self.encoding is None:
             return ()
-        return self.encoding if isinstance(self.encoding, tuple) else (self.encoding,)
+        if isinstance(self.encoding, (str, CustomEncoding)):
+            return (self.encoding,)
+        return tuple(self.encoding)
 
     @property
     def fixed_width(self) -> Optional[int]:

@@ -40,6 +40,9 @@ _OFTEN = 64
 """An importer used more often than this is worth a compiled function."""
 
 
+_OPS = JaxOps()
+
+
 class JaxBackend(Backend):
     """Turns memory into JAX arrays and back.
 
@@ -49,13 +52,17 @@ class JaxBackend(Backend):
     """
 
     name = "jax"
-    ops = JaxOps()
 
     def __init__(self) -> None:
         self._bridge = NumpyBridge()
         self._warned: Set[str] = set()
         self._stack: Callable[..., jax.Array] = jax.jit(_stack)
         self._row: Callable[..., jax.Array] = jax.jit(_row)
+
+    @property
+    def ops(self) -> JaxOps:
+        """JAX's array functions, which may be compiled."""
+        return _OPS
 
     def is_array(self, value: Any) -> bool:
         """Whether the value is a `jax.Array`."""

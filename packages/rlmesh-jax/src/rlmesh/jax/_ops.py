@@ -9,6 +9,7 @@ import numpy as np
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from rlmesh.backends import Ops, resampling
 
 _BAND = 16
@@ -55,7 +56,7 @@ class JaxOps(Ops):
 
     def device_of(self, array: jax.Array) -> Optional[Any]:
         """Return the array's device, or its sharding if it has several; None if it is traced."""
-        if isinstance(array, jax.core.Tracer):
+        if isinstance(array, Tracer):
             return None
         devices = array.devices()
         return next(iter(devices)) if len(devices) == 1 else array.sharding

@@ -38,6 +38,9 @@ _DTYPES = {
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
+_OPS = TorchOps()
+
+
 class TorchBackend(Backend):
     """Turns memory into torch tensors and back, without NumPy.
 
@@ -46,7 +49,11 @@ class TorchBackend(Backend):
     """
 
     name = "torch"
-    ops = TorchOps()
+
+    @property
+    def ops(self) -> TorchOps:
+        """Torch's array functions, which stay on a tensor's device."""
+        return _OPS
 
     def is_array(self, value: Any) -> bool:
         """Whether the value is a `torch.Tensor`."""
