@@ -181,11 +181,11 @@ def installs(session: nox.Session) -> None:
 @nox.session(python=MAIN, requires=["wheels"])
 def integration(session: nox.Session) -> None:
     """All of it together, with real envs, each in separate processes."""
-    # The docs' example of a backend is for array-api-strict.
-    install(session, *ours("rlmesh[all]"), *TESTING, *ENVS, "array-api-strict")
+    # SciPy tells what rotations are; the docs' example of a backend is for array-api-strict.
+    install(session, *ours("rlmesh[all]"), *TESTING, *ENVS, "scipy", "array-api-strict")
     elsewhere = ("repo", "benchmarks", "fourth_party")
     ignored = [f"--ignore=tests-integration/{part}" for part in elsewhere]
-    pytest(session, "tests-integration", *ignored)
+    pytest(session, PARALLEL, "tests-integration", *ignored)
 
 
 @nox.session
@@ -229,10 +229,10 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=MAIN, requires=["wheels", "peer"])
 def bench(session: nox.Session) -> None:
-    """Measure steps and model runs against the transport's floor and the public peer."""
+    """Measure steps and model runs against the floor, adapters by hand, and the public peer."""
     install(session, *ours("rlmesh[all]"))
     peer_python = {"RLMESH_PEER_PYTHON": python_of(session, "peer")}
-    for name in ("step", "model_run"):
+    for name in ("step", "model_run", "adapter"):
         script = f"tests-integration/benchmarks/{name}.py"
         session.run("python", script, *session.posargs, env=peer_python)
 

@@ -19,6 +19,10 @@ class Proxy:
     Args:
         target: The other address.
         rate: Bytes per second at which they come back from there.
+
+    Attributes:
+        connections: How many there were.
+        returned: How many bytes came back.
     """
 
     def __init__(self, target: str, rate: float = math.inf) -> None:
@@ -32,6 +36,7 @@ class Proxy:
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
         self.connections = 0
+        self.returned = 0
 
     def cut(self) -> None:
         """Break every connection, with whatever is under way on it."""
@@ -62,6 +67,8 @@ class Proxy:
                 data = source.recv(65536)
                 if not data:
                     break
+                if rate is self._rate:
+                    self.returned += len(data)
                 time.sleep(len(data) / rate)
                 target.sendall(data)
         for end in (source, target):

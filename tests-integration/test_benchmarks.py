@@ -30,6 +30,12 @@ contenders._OTHERS["late"] = contenders.Contender(connect)
 worker.main()
 """
 
+OTHER_WORK = """
+import by_hand, worker
+by_hand._LEFT += 1
+worker.main()
+"""
+
 LATE_POLICY = """
 import payloads, turns
 policy = turns.TimedPolicy("Box(4) float32")
@@ -106,6 +112,27 @@ def test_model_run_measures_runs_here_and_served() -> None:
         assert re.fullmatch(rf"{re.escape(payload)}(?: +-?{NUMBER}){{9}}", row)
     assert re.search(r"^checked the counting bytes of \d+ observations$", done.stdout, re.M)
     assert re.search(r"^peer: left out, because RLMESH_PEER_PYTHON is not set$", done.stdout, re.M)
+
+
+def test_adapter_measures_every_framework_against_the_same_by_hand() -> None:
+    done = run("adapter.py", "--quick")
+    assert done.returncode == 0, done.stderr
+    number_rows = (
+        rf"other +ours us +other us +ours/other +action part\n((?:.+?(?: +{NUMBER}){{4}}\n)+)"
+    )
+    for fit in ("stretch", "crop"):
+        found = re.search(rf"^{fit}: median step of 3 rounds\n\n{number_rows}", done.stdout, re.M)
+        assert found, done.stdout
+        names = [line.split()[0] for line in found[1].splitlines()]
+        assert names == ["numpy", "torch", "jax", "jax.image.resize"]
+    assert re.search(r"^jax: Python .*rlmesh-core .*jax ", done.stdout, re.M)
+    assert re.search(r"^peer: left out, because RLMESH_PEER_PYTHON is not set$", done.stdout, re.M)
+
+
+def test_work_by_hand_that_gives_something_else_ends_the_benchmark() -> None:
+    done = run("-c", OTHER_WORK, "step", "numpy adapter", "crop", "", stdin="ours 0.01\n")
+    assert done.returncode != 0
+    assert "Different: front: expected the same as by hand" in done.stderr
 
 
 def test_an_observation_of_another_step_ends_a_run() -> None:

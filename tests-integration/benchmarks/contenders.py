@@ -42,6 +42,10 @@ def contender(name: str) -> Contender:
         if name == "floor":
             return Contender(floor.connect, floor.serve_env)
         return Contender(floor.connect_both, floor.serve_env, floor.serve_model)
+    if name.endswith("adapter"):
+        import adapting
+
+        return Contender(functools.partial(adapting.connect, name.partition(" ")[0]))
     return _OTHERS[name]
 
 

@@ -61,7 +61,8 @@ def main() -> None:
             cells[payload] = numbers + [measured.ratio(*pair) for pair in ratios.values()]
             checked += measured.checked()
         title = f"{transport}: median step of {given.effort.rounds} rounds"
-        print_table(title, columns, cells, checked)
+        counted = f"the counting bytes of {checked} observations"
+        print_table(title, columns, cells, counted)
     print_versions([("ours", "ours"), ("served peer", "peer")], measured)
 
 

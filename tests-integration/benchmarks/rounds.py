@@ -172,26 +172,31 @@ def options(description: str, full: Effort) -> Options:
 
 
 def print_table(
-    title: str, columns: Sequence[str], cells: Mapping[str, Sequence[float]], checked: int
+    title: str,
+    columns: Sequence[str],
+    cells: Mapping[str, Sequence[float]],
+    checked: str,
+    rows: str = "payload",
 ) -> None:
-    """Print one row of numbers for each payload.
+    """Print one row of numbers for each payload, or whatever is compared.
 
     Args:
         title: Stands above.
         columns: The columns' names; those of microseconds end with `us`.
         cells: The numbers by payload.
-        checked: How many observations were checked.
+        checked: What was checked.
+        rows: What the rows are.
     """
     width = max(map(len, cells))
     print(f"\n{title}\n")
-    print("  ".join([f"{'payload':{width}}", *columns]))
+    print("  ".join([f"{rows:{width}}", *columns]))
     for payload, numbers in cells.items():
         texts = [
             f"{number:{len(column)}.{1 if column.endswith('us') else 2}f}"
             for number, column in zip(numbers, columns)
         ]
         print("  ".join([f"{payload:{width}}", *texts]))
-    print(f"\nchecked the counting bytes of {checked} observations", flush=True)
+    print(f"\nchecked {checked}", flush=True)
 
 
 def print_versions(names: Sequence[Tuple[str, str]], measured: Measurement) -> None:

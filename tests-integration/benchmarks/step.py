@@ -39,7 +39,8 @@ def main() -> None:
             cells[payload] = times + [measured.ratio(*pair) for pair in ratios]
             checked += measured.checked()
         title = f"{transport}: median step of {given.effort.rounds} rounds"
-        print_table(title, columns, cells, checked)
+        counted = f"the counting bytes of {checked} observations"
+        print_table(title, columns, cells, counted)
     print_versions([("ours", "ours"), ("peer", "peer")], measured)
 
 

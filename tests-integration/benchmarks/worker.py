@@ -23,7 +23,10 @@ from contenders import PARTS, contender
 from server import Server
 from turns import TimedPolicy
 
-_LIBRARIES = ("rlmesh-core", "rlmesh", "pyzmq", "msgpack", "numpy", "gymnasium")
+_LIBRARIES = (
+    *("rlmesh-core", "rlmesh", "pyzmq", "msgpack", "numpy", "gymnasium"),
+    *("opencv-python-headless", "opencv-python", "torch", "jax"),
+)
 
 
 def main() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 import rlmesh
 from rlmesh._cli.load import load_model
 from rlmesh.backends import NativeBackend
+from rlmesh.errors import InvalidValue
 from rlmesh.testing import BackendSuite
 
 
@@ -25,3 +28,8 @@ class TestNative(BackendSuite):
         rows = self.backend.unstack(rlmesh.Tensor(memory, "int8", (2, 2)))
         memory[3] = 7
         assert rows[1].tolist() == [0, 7]
+
+
+def test_native_values_have_no_array_functions_for_adapters():
+    with pytest.raises(InvalidValue, match="adapter: native values have no array functions"):
+        _ = NativeBackend().ops

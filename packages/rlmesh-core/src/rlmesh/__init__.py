@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from rlmesh._contract.contract import EnvContract
     from rlmesh._envs.remote import RemoteEnv
     from rlmesh._envs.server import EnvServer
-    from rlmesh._models.base import DELEGATED, Model
+    from rlmesh._models.adaptation import DELEGATED
+    from rlmesh._models.base import Model
     from rlmesh._models.entry import run, session
     from rlmesh._models.remote import RemoteModel
     from rlmesh._models.server import ModelServer
@@ -64,7 +65,7 @@ _HOMES = {
     "PredictContext": "rlmesh._runtime.context",
     "RunResult": "rlmesh._runtime.results",
     "EpisodeResult": "rlmesh._runtime.results",
-    "DELEGATED": "rlmesh._models.base",
+    "DELEGATED": "rlmesh._models.adaptation",
     "EnvServer": "rlmesh._envs.server",
     "RemoteEnv": "rlmesh._envs.remote",
     "ModelServer": "rlmesh._models.server",

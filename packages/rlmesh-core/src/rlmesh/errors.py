@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Dict, Mapping, Optional, Tuple
 
 __all__ = [
+    "AdapterResolutionError",
     "AddressError",
     "AddressInUse",
     "BackendNotInstalled",
@@ -80,6 +81,10 @@ class InvalidValue(RLMeshError, ValueError):
 
 class UnsupportedSpace(RLMeshError, TypeError):
     """A space that is missing, or that RLMesh cannot describe."""
+
+
+class AdapterResolutionError(RLMeshError, ValueError):
+    """An env's tags and a model's spec that do not go together, or that say nothing sensible."""
 
 
 class NotReset(RLMeshError, RuntimeError):

@@ -192,7 +192,7 @@ def test_wrong_arguments_are_errors_that_name_them():
         model.run(Countdown(), max_steps=0)
     with pytest.raises(ValueError, match="instruction: this model has no text input"):
         model.run(Countdown(), instruction="pick up the cup")
-    with pytest.raises(RLMeshError, match="spec: this version has no adapters"):
+    with pytest.raises(TypeError, match="spec: expected an rlmesh.adapters.ModelSpec"):
         Model(always_one, spec={"input": {}})
     with pytest.raises(InvalidValue, match="action: expected an integer, got 'left'"):
         Model(lambda observation: "left").run(Countdown())

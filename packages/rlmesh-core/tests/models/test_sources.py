@@ -6,7 +6,8 @@ import pathlib
 import pytest
 from countdown import Countdown
 
-from rlmesh import DELEGATED, Model, ModelServer, PredictContext, RLMeshError
+from rlmesh import DELEGATED, Model, ModelServer, PredictContext
+from rlmesh.adapters import AdapterBase, ModelSpec
 
 NAMES = ["predict", "predict_chunk", "predict_batch", "predict_chunk_batch"]
 EMPTY, KEYWORD = inspect.Parameter.empty, inspect.Parameter.KEYWORD_ONLY
@@ -240,12 +241,14 @@ def test_a_source_has_no_use_for_artifacts_and_load_kwargs():
     model.run(Countdown(), seeds=[1])
 
 
-def test_the_spec_is_none_or_delegated():
+def test_a_spec_is_one_of_four_things():
     assert Model(len).spec is None
     assert Model(len, spec=DELEGATED).spec is DELEGATED
     assert repr(DELEGATED) == "rlmesh.DELEGATED"
-    for spec in ("delegated", True, {}, object()):
-        with pytest.raises(RLMeshError, match="spec: .* expected None or rlmesh.DELEGATED, got"):
+    by_hand = AdapterBase()
+    assert Model(len, spec=by_hand).spec is by_hand
+    for spec in ("delegated", True, {}, object(), ModelSpec):
+        with pytest.raises(TypeError, match="spec: expected an rlmesh.adapters.ModelSpec, .*, got"):
             Model(len, spec=spec)
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+import zmq
 
 from rlmesh._transport.carrier import ConnectionLost
 from rlmesh._transport.client import ZmqConnection
@@ -257,3 +258,20 @@ def test_a_peer_that_zeromq_has_given_up_does_not_hold_up_a_send(open_ends):
         for _ in range(3):
             connection.send(b"hello")
             assert connection.receive(0.01) is None
+
+
+def test_a_connection_that_is_dropped_while_its_peer_ends_does_not_block_the_others(open_ends):
+    listen, connect = open_ends
+    for _ in range(100):
+        with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+            router.linger = 0
+            address = f"tcp://127.0.0.1:{router.bind_to_random_port('tcp://127.0.0.1')}"
+            connections = [ZmqConnection(address, Token(""), MIB) for _ in range(4)]
+            for connection in connections:
+                connection.send(b"hello")
+                router.recv_multipart()
+            router.close()
+            del connection, connections
+    listener = listen()
+    connect(listener.address).send(b"hello")
+    assert received(listener).control == b"hello"

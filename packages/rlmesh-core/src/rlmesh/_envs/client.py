@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from typing import Any, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Protocol, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.client import RpcClient
@@ -13,8 +13,9 @@ from rlmesh._transport.security import Token
 from rlmesh._values.native import NativeBackend
 from rlmesh._wire.codec import Codec, ForwardingCodec, ValueCodec
 from rlmesh._wire.info import decode_info, encode_info
-from rlmesh._wire.messages import RENDER, RESET, STEP
+from rlmesh._wire.messages import RENDER, RESET, SELECT, STEP
 from rlmesh._wire.payload import PartReader, Parts
+from rlmesh.adapters.selection import Selection
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError, SessionLost
 from rlmesh.spaces import GraphInstance
@@ -48,7 +49,9 @@ class EnvClient:
         self.address = address
         self._token = token
         self._connect_timeout = connect_timeout
-        self._timeouts = {STEP: step_timeout, RESET: reset_timeout, RENDER: reset_timeout}
+        others = dict.fromkeys((RESET, RENDER, SELECT), reset_timeout)
+        self._timeouts: Dict[int, float] = {STEP: step_timeout, **others}
+        self._selection: Optional[Selection] = None
         self._takeover = takeover
         self._rpc, self.contract = self._open()
         self._goodbye = goodbye(self, self._rpc)
@@ -58,12 +61,22 @@ class EnvClient:
         self, op: int, body: Any, payload: Sequence[memoryview]
     ) -> Tuple[Any, Sequence[memoryview]]:
         """Have the server execute one request; see `RpcClient.call`."""
-        if op == RESET and not self._closed:
-            # A reset needs nothing of a session that was lost.
+        if op in (RESET, SELECT) and not self._closed:
+            # These need nothing of a session that was lost.
             with contextlib.suppress(SessionLost):
                 return self._rpc.call(op, body, payload, self._timeouts[op])
             self._reopen()
         return self._rpc.call(op, body, payload, self._timeouts[op])
+
+    def select(self, selection: Optional[Selection]) -> None:
+        """Have the server send only this of observations; None: all of them."""
+        self._selection = None
+        if selection is None:
+            # A new session selects nothing, so that a lost one need not be replaced for this.
+            self._rpc.call(SELECT, None, (), self._timeouts[SELECT])
+        else:
+            self.call(SELECT, selection.to_plain(), ())
+            self._selection = selection
 
     def shutdown(self) -> None:
         """Shut the server down, if it lets clients do that."""
@@ -90,6 +103,8 @@ class EnvClient:
         if contract != self.contract:
             self._goodbye()
             raise SessionLost(f"the server at {self.address} came back with another env")
+        if self._selection is not None:
+            self._rpc.call(SELECT, self._selection.to_plain(), (), self._timeouts[SELECT])
 
 
 class EnvCalls(Protocol):
@@ -101,6 +116,10 @@ class EnvCalls(Protocol):
         self, op: int, body: Any, payload: Sequence[memoryview]
     ) -> Tuple[Any, Sequence[memoryview]]:
         """Execute one request; return the reply's body and payload."""
+        ...
+
+    def select(self, selection: Optional[Selection]) -> None:
+        """From now on, return only this of observations; None: all of them."""
         ...
 
     def close(self) -> None:
@@ -116,6 +135,7 @@ class EnvView:
         backend: Whose arrays observations and info hold.
         graph_type: What observations of a Graph space become.
         device: Where the arrays of observations live; see `Backend.as_device`.
+        selection: What was selected of observations; None: all of them.
     """
 
     def __init__(
@@ -124,14 +144,16 @@ class EnvView:
         backend: Backend,
         graph_type: Any = GraphInstance,
         device: Optional[Any] = None,
+        selection: Optional[Selection] = None,
     ) -> None:
         self.contract = contract = client.contract
         self.env_seconds = 0.0
         self._client = client
         self._from_tensor = backend.from_tensor
-        self._observations: ValueCodec = Codec(
-            contract.observation_space, backend, "observation", graph_type, device
-        )
+        space = contract.observation_space
+        if selection is not None:
+            space = selection.space(space)
+        self._observations: ValueCodec = Codec(space, backend, "observation", graph_type, device)
         self._actions: ValueCodec = Codec(contract.action_space, backend, "action")
 
     @classmethod

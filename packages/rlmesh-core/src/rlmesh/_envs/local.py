@@ -10,6 +10,8 @@ from rlmesh._contract.contract import EnvContract
 from rlmesh._values.native import NativeBackend
 from rlmesh._values.numpy_bridge import NumpyBridge
 from rlmesh._wire.info import plain_mapping
+from rlmesh.adapters.resolve import tagged
+from rlmesh.adapters.tags import EnvTags
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue
 from rlmesh.spaces import GraphInstance, Space, as_space
@@ -53,8 +55,18 @@ class LocalEnv:
         self.graph_type = _graph_type(env.observation_space)
         self._reset_arguments = _accepted(env, ("seed", "options"))
 
-    def contract(self) -> EnvContract:
-        """Return what this env promises."""
+    def contract(self, tags: Optional[EnvTags] = None) -> EnvContract:
+        """Return what this env promises.
+
+        Args:
+            tags: What its observations and actions are, if the env does not say so itself.
+
+        Raises:
+            AdapterResolutionError: The tags do not fit its spaces.
+        """
+        metadata = plain_mapping(getattr(self.env, "metadata", None) or {})
+        if tags is not None:
+            metadata.update(tagged(self.observation_space, self.action_space, tags))
         spec = getattr(self.env, "spec", None)
         mode = getattr(self.env, "render_mode", None)
         steps = getattr(spec, "max_episode_steps", None)
@@ -62,7 +74,7 @@ class LocalEnv:
             env_id=str(getattr(spec, "id", None) or type(_unwrapped(self.env)).__name__),
             observation_space=self.observation_space,
             action_space=self.action_space,
-            metadata=plain_mapping(getattr(self.env, "metadata", None) or {}),
+            metadata=metadata,
             render_mode=None if mode is None else str(mode),
             max_episode_steps=None if steps is None else int(steps),
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 from rlmesh._transport.security import Token
+from rlmesh._wire.messages import SELECT
+from rlmesh.adapters.selection import Selection
 
 from .client import EnvCalls, EnvClient
 from .local import LocalEnv
@@ -59,6 +61,10 @@ class LocalClient:
         """Execute one request on the env; copy its arrays, as the wire would."""
         reply, parts = self._service.call(op, body, _copied(payload))
         return reply, _copied(parts)
+
+    def select(self, selection: Optional[Selection]) -> None:
+        """From now on, return only this of observations; None: all of them."""
+        self._service.call(SELECT, None if selection is None else selection.to_plain(), ())
 
     def close(self) -> None:
         """Close the env."""

@@ -7,6 +7,7 @@ from typing import Any, Optional
 from rlmesh._rpc.hosting import ServerBase
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Service
+from rlmesh.adapters.tags import EnvTags
 
 from .local import LocalEnv
 from .service import EnvService
@@ -24,8 +25,10 @@ class EnvServer(ServerBase):
         address: `tcp://host:port`, `host:port` or `unix:///path`. Port 0 takes a free one.
         token: The secret that clients must share; empty means `RLMESH_TOKEN`, or none.
         options: See `ServeOptions`.
+        tags: What the env's observations and actions are, for models with a spec.
 
     Raises:
+        AdapterResolutionError: The tags do not fit the env's spaces.
         UnsupportedSpace: The env has no spaces, or one that RLMesh does not know.
         AddressError: The address does not parse.
 
@@ -45,10 +48,11 @@ class EnvServer(ServerBase):
         *,
         token: str = "",
         options: Optional[ServeOptions] = None,
+        tags: Optional[EnvTags] = None,
     ) -> None:
         super().__init__(address, token, options)
         self._env = LocalEnv(env)
-        self._contract = self._env.contract()
+        self._contract = self._env.contract(tags)
 
     def _new_service(self) -> Service:
         return EnvService(self._env, self._contract)

@@ -10,8 +10,9 @@ from rlmesh._rpc.service import Call, Failure, Outcome
 from rlmesh._rpc.session import Session
 from rlmesh._wire.codec import Codec
 from rlmesh._wire.info import decode_info, encode_info
-from rlmesh._wire.messages import RENDER, RESET, STEP
+from rlmesh._wire.messages import RENDER, RESET, SELECT, STEP
 from rlmesh._wire.payload import PartReader, Parts
+from rlmesh.adapters.selection import Selection
 from rlmesh.errors import NotReset, ProtocolError
 
 from .local import LocalEnv
@@ -33,7 +34,8 @@ class EnvService:
     def __init__(self, env: LocalEnv, contract: EnvContract) -> None:
         self._env = env
         self._description: Dict[str, Any] = contract.to_dict()
-        self._observations = Codec(env.observation_space, env.backend, "observation")
+        self._everything = Codec(env.observation_space, env.backend, "observation").encode
+        self._encode = self._everything
         self._actions = Codec(env.action_space, env.backend, "action", env.graph_type)
         self._was_reset = False
 
@@ -54,14 +56,15 @@ class EnvService:
             return ((call, Failure(exc)),)
 
     def release(self, session: Session) -> None:
-        """Make the next session start with a reset."""
+        """Make the next session start with a reset, and with whole observations."""
         self._was_reset = False
+        self._encode = self._everything
 
     def close(self) -> None:
         """Leave the env alone, which belongs to whoever serves it."""
 
     def call(self, op: int, body: Any, payload: Sequence[memoryview]) -> Tuple[Any, Parts]:
-        """Execute `reset`, `step` or `render`."""
+        """Execute `reset`, `step`, `render` or `select`."""
         parts: Parts = []
         reader = PartReader(payload)
         if op == STEP:
@@ -70,6 +73,9 @@ class EnvService:
             reply = self._reset(body, reader, parts)
         elif op == RENDER:
             reply = self._render(parts)
+        elif op == SELECT:
+            self._select(body)
+            reply = None
         else:
             raise ProtocolError(f"unknown operation {op}")
         return reply, parts
@@ -81,7 +87,7 @@ class EnvService:
         started = time.perf_counter_ns()
         observation, reward, terminated, truncated, info = self._env.step(action)
         elapsed = time.perf_counter_ns() - started
-        observed = self._observations.encode(observation, parts)
+        observed = self._encode(observation, parts)
         packed_info = encode_info(info, parts)
         return observed, reward, terminated, truncated, packed_info, elapsed
 
@@ -99,7 +105,7 @@ class EnvService:
         observation, info = self._env.reset(seed, options)
         elapsed = time.perf_counter_ns() - started
         self._was_reset = True
-        return self._observations.encode(observation, parts), encode_info(info, parts), elapsed
+        return self._encode(observation, parts), encode_info(info, parts), elapsed
 
     def _render(self, parts: Parts) -> Any:
         if not self._was_reset:
@@ -108,3 +114,14 @@ class EnvService:
         frame = self._env.render()
         elapsed = time.perf_counter_ns() - started
         return encode_info({"frame": frame}, parts), elapsed
+
+    def _select(self, body: Any) -> None:
+        """From now on, send only what is selected of observations; all of them for None."""
+        if body is None:
+            self._encode = self._everything
+            return
+        selection = Selection.from_plain(body)
+        space, backend = self._env.observation_space, self._env.backend
+        pick = selection.picker(space, backend)
+        encode = Codec(selection.space(space), backend, "observation").encode
+        self._encode = lambda observation, parts: encode(pick(observation), parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import inspect
 import os
 from contextlib import ExitStack
@@ -24,11 +23,14 @@ from rlmesh._envs.client import EnvCalls, EnvView
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Service
 from rlmesh._runtime.ports import EnvPort, Policy
-from rlmesh.backends import Backend, NativeBackend
-from rlmesh.errors import RLMeshError
+from rlmesh.adapters import AdapterBase, ModelSpec
+from rlmesh.adapters.selection import Selection
+from rlmesh.backends import Backend, NativeBackend, NumpyBridge
+from rlmesh.errors import BackendNotInstalled
 from rlmesh.types import ArtifactInput, LifecycleCallback, Value
 
-from .evaluator import Evaluator
+from .adaptation import Adaptation, Delegated, Spec, takes_instruction
+from .evaluator import Evaluator, select
 from .policy import LocalPolicy
 from .server import ModelServer
 from .service import ModelService
@@ -36,19 +38,6 @@ from .source import CORNERS, Source
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
-
-
-class Delegated(enum.Enum):
-    """The type of `DELEGATED`."""
-
-    DELEGATED = "delegated"
-
-    def __repr__(self) -> str:
-        return "rlmesh.DELEGATED"
-
-
-DELEGATED = Delegated.DELEGATED
-"""The spec of a model whose source does its own adapting, and may make use of an instruction."""
 
 
 class ModelBase(Evaluator[ObsT, ActT]):
@@ -70,8 +59,10 @@ class ModelBase(Evaluator[ObsT, ActT]):
     Args:
         source: What predicts, unless the class does. Its `reset`, `on_episode_end` and `close`
             serve as callbacks unless others are given.
-        spec: None for a model that takes the env's own observations and gives its actions;
-            `DELEGATED` for one that does its own adapting. This version has no adapters.
+        spec: A `rlmesh.adapters.ModelSpec`, which is matched with the tags of each env: predict
+            then works in the model's own format. None for a model that takes the env's own
+            observations and gives its actions, `DELEGATED` for one that does its own adapting, an
+            `AdapterBase` for an adapter written by hand.
         on_reset: Called after each reset, before the episode's first predict.
         on_episode_end: Called at the end of each episode, also when something raised.
         on_close: Called at the end of each run, session or `serve`, also when something raised.
@@ -112,13 +103,13 @@ class ModelBase(Evaluator[ObsT, ActT]):
         trust_entrypoints: bool = False,
         device: Optional[object] = None,
     ) -> None:
-        if spec is not None and spec is not DELEGATED:
-            raise RLMeshError(
-                "spec: this version has no adapters yet, so a model takes the env's own"
-                " observations and gives its actions; expected None or rlmesh.DELEGATED,"
-                f" got {type(spec).__name__}"
+        if spec is not None and not isinstance(spec, (ModelSpec, AdapterBase, Delegated)):
+            raise TypeError(
+                "spec: expected an rlmesh.adapters.ModelSpec, an AdapterBase, rlmesh.DELEGATED or"
+                f" None, got {spec!r:.200} ({type(spec).__name__})"
             )
-        self._spec = spec
+        self._spec: Spec = spec
+        self._framework = _framework(self._backend, spec)
         self._trust_entrypoints = trust_entrypoints
         self._device = self._backend.as_device(device)
         if any(hasattr(type(self), name) for name in CORNERS):
@@ -138,7 +129,7 @@ class ModelBase(Evaluator[ObsT, ActT]):
 
     @property
     def spec(self) -> Optional[object]:
-        """The model's spec: None for a model that takes the env's own values, or `DELEGATED`."""
+        """The model's spec: a `ModelSpec`, an `AdapterBase`, `DELEGATED` or None."""
         return self._spec
 
     def serve(
@@ -161,8 +152,14 @@ class ModelBase(Evaluator[ObsT, ActT]):
 
     def new_service(self, options: ServeOptions) -> Service:
         """Return what a `ModelServer` serves."""
-        delegated = self._spec is DELEGATED
-        return ModelService(self._source, self._backend, self._device, delegated, options)
+        return ModelService(
+            self._source,
+            self._framework,
+            self._device,
+            self._spec,
+            self._trust_entrypoints,
+            options,
+        )
 
     def __repr__(self) -> str:
         cls = type(self)
@@ -171,7 +168,7 @@ class ModelBase(Evaluator[ObsT, ActT]):
         return f"{package}.{cls.__qualname__}({name})"
 
     def _check(self, instruction: Optional[str]) -> None:
-        if instruction is not None and self._spec is not DELEGATED:
+        if instruction is not None and not takes_instruction(self._spec):
             raise ValueError(
                 f"instruction: this model has no text input, so it cannot take {instruction!r}"
             )
@@ -184,19 +181,43 @@ class ModelBase(Evaluator[ObsT, ActT]):
         client: EnvCalls,
         instruction: Optional[str],
         execution_horizon: int,
+        pushdown: bool,
         unattended: bool,
         resources: ExitStack,
-    ) -> Tuple[EnvPort, Policy]:
-        policy = LocalPolicy(
-            self._source, self._backend, self._device, client.contract, execution_horizon
+    ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
+        adaptation = Adaptation(
+            self._spec,
+            client.contract,
+            self._framework,
+            self._device,
+            self._trust_entrypoints,
+            instruction,
+            pushdown,
         )
-        return EnvView(client, self._backend, device=self._device), policy
+        policy = LocalPolicy(self._source, self._framework, adaptation, execution_horizon)
+        selection = adaptation.selection if unattended else None
+        select(client, selection, resources)
+        env = EnvView(client, self._framework, device=self._device, selection=selection)
+        return env, policy, selection
 
 
 class Model(ModelBase[Value, Value]):
     """A model on native values: `Tensor`, numbers, strings and containers."""
 
     _backend = NativeBackend()
+
+
+def _framework(backend: Backend, spec: Spec) -> Backend:
+    """Return the backend that computes: an adapter of a native model does so with NumPy."""
+    if not isinstance(spec, ModelSpec) or backend.name != "native":
+        return backend
+    try:
+        return NumpyBridge()
+    except ImportError as exc:
+        raise BackendNotInstalled(
+            "a native model with a spec computes with NumPy, which is not installed:"
+            " pip install numpy"
+        ) from exc
 
 
 def _load(model: Any, artifacts: Sequence[ArtifactInput], load_kwargs: Mapping[str, Any]) -> None:

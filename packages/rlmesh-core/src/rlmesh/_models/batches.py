@@ -43,6 +43,21 @@ def stacker(space: Space[Any], backend: Backend, device: Optional[Any]) -> Stack
     return list
 
 
+def stack_any(values: Sequence[Any], backend: Backend, device: Optional[Any]) -> Any:
+    """Put values of any one structure together, as `stacker` does for those of a space."""
+    first = values[0]
+    if backend.is_array(first):
+        if all(value.shape == first.shape for value in values):
+            return backend.stack(values, device)
+        return list(values)
+    if isinstance(first, dict):
+        return {key: stack_any([value[key] for value in values], backend, device) for key in first}
+    if isinstance(first, tuple):
+        columns = zip(*values)
+        return tuple(stack_any(list(column), backend, device) for column in columns)
+    return list(values)
+
+
 def rows(value: Any, backend: Backend, name: str, count: Optional[int] = None) -> Sequence[Any]:
     """Return the actions in what a batched or chunked predict returned.
 

@@ -11,8 +11,9 @@ from rlmesh._rpc.client import RpcClient
 from rlmesh._rpc.dial import goodbye
 from rlmesh._runtime.context import Episode
 from rlmesh._wire.codec import ValueCodec
-from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, PREDICT, START_EPISODE
+from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, OBSERVE, PREDICT, START_EPISODE
 from rlmesh._wire.payload import PartReader, Parts
+from rlmesh.adapters.selection import Selection
 from rlmesh.errors import ConnectionFailed, ProtocolError, SessionLost
 
 
@@ -34,13 +35,18 @@ class RemotePolicy:
     Args:
         rpc: An open session with the model's server.
         contract: What the env promises.
-        observations: Encodes observations.
-        actions: Decodes actions.
+        selects: Whether only those parts of observations will be sent that the model reads.
+        pushdown: Whether the env's side shall crop and resize images.
         execution_horizon: Number of actions of a chunk that are executed.
         instruction: The run's instruction.
         timeouts: See `Timeouts`.
 
+    Attributes:
+        selection: What the model reads of observations; None for all of them.
+        needs_every_step: Whether it must be told of steps that a chunk answers.
+
     Raises:
+        AdapterResolutionError: The model's spec and the env's tags do not go together.
         InvalidValue: The model has no such chunks, or takes no instruction.
         RLMeshError: The server failed.
     """
@@ -49,24 +55,35 @@ class RemotePolicy:
         self,
         rpc: RpcClient,
         contract: EnvContract,
-        observations: ValueCodec,
-        actions: ValueCodec,
+        selects: bool,
+        pushdown: bool,
         execution_horizon: int,
         instruction: Optional[str],
         timeouts: Timeouts,
     ) -> None:
-        self.predict_seconds = 0.0
+        self.predict_seconds = self.adapter_seconds = 0.0
         goodbye(self, rpc)
         self._rpc = rpc
-        self._encode = observations.encode
-        self._decode = actions.decode
         self._timeouts = timeouts
         route = {
             "contract": contract.to_dict(),
             "execution_horizon": execution_horizon,
             "instruction": instruction,
+            "selects": selects,
+            "pushdown": pushdown,
         }
-        rpc.call(CONFIGURE_ROUTE, route, (), timeouts.episode)
+        needs, _ = rpc.call(CONFIGURE_ROUTE, route, (), timeouts.episode)
+        try:
+            selection = needs["selection"]
+            self.selection = None if selection is None else Selection.from_plain(selection)
+            self.needs_every_step = bool(needs["needs_every_step"])
+        except (KeyError, TypeError):
+            raise ProtocolError("the reply of the model does not parse: expected needs") from None
+
+    def use(self, observations: ValueCodec, actions: ValueCodec) -> None:
+        """Set what encodes observations, and what decodes actions, before the first predict."""
+        self._encode = observations.encode
+        self._decode = actions.decode
 
     def start_episode(self, episode: Episode) -> None:
         """Have the server start the episode."""
@@ -82,7 +99,7 @@ class RemotePolicy:
         reader = PartReader(payload)
         actions: List[Any] = []
         try:
-            bodies, elapsed = reply
+            bodies, predicting, adapting = reply
             for encoded, count in bodies:
                 actions.append(self._decode(encoded, PartReader(reader.next(count))))
         except (TypeError, ValueError):
@@ -90,8 +107,16 @@ class RemotePolicy:
         if not actions:
             raise _unreadable()
         # Others' observations in the same batch, or a clock of its own, may make it longer.
-        self.predict_seconds = min(elapsed * 1e-9, perf_counter() - started)
+        elapsed = perf_counter() - started
+        self.predict_seconds = min(predicting * 1e-9, elapsed)
+        self.adapter_seconds = min(adapting * 1e-9, elapsed - self.predict_seconds)
         return actions
+
+    def observe(self, observation: Any, episode: Episode, step: int) -> None:
+        """Tell the server of an observation for which there is an action already."""
+        parts: Parts = []
+        body = (episode.id, step, self._encode(observation, parts))
+        self._rpc.call(OBSERVE, body, parts, self._timeouts.predict)
 
     def end_episode(self, episode_id: str) -> None:
         """Have the server end the episode; of a client that is lost, it does so itself."""
@@ -100,4 +125,4 @@ class RemotePolicy:
 
 
 def _unreadable() -> ProtocolError:
-    return ProtocolError("the reply of the model does not parse: expected actions and a time")
+    return ProtocolError("the reply of the model does not parse: expected actions and times")

@@ -28,6 +28,7 @@ def run(
     execution_horizon: Optional[int] = None,
     max_steps: int = MAX_STEPS,
     on_result: Optional[Callable[[EpisodeResult], None]] = None,
+    pushdown: Optional[str] = None,
 ) -> RunResult:
     """Drive a model against an env, wherever they are, and return what came of it.
 
@@ -42,6 +43,7 @@ def run(
         execution_horizon: See `Model.run`.
         max_steps: See `Model.run`.
         on_result: See `Model.run`.
+        pushdown: See `Model.run`.
 
     Raises:
         ValueError, TypeError, RLMeshError: As `Model.run`.
@@ -57,6 +59,7 @@ def run(
             execution_horizon=execution_horizon,
             max_steps=max_steps,
             on_result=on_result,
+            pushdown=pushdown,
         )
 
 

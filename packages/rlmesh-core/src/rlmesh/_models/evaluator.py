@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import operator
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from threading import Event
 from typing import Callable, Generic, Iterable, Optional, Sequence, Tuple, TypeVar
 
@@ -17,6 +17,8 @@ from rlmesh._runtime.plan import PlannedEpisode, plan_episodes
 from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import MAX_STEPS, Session
+from rlmesh.adapters.selection import Selection
+from rlmesh.errors import RLMeshError
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
@@ -39,6 +41,7 @@ class Evaluator(Generic[ObsT, ActT]):
         execution_horizon: Optional[int] = None,
         max_steps: int = MAX_STEPS,
         on_result: Optional[OnResult] = None,
+        pushdown: Optional[str] = None,
     ) -> RunResult:
         """Drive this model against an env, and return what came of it.
 
@@ -55,17 +58,27 @@ class Evaluator(Generic[ObsT, ActT]):
                 a model with `predict_chunk` or `predict_chunk_batch`; None is 1.
             max_steps: Steps after which an episode is cut off and marked truncated.
             on_result: Called with each finished episode.
+            pushdown: `"images"` has the env's side crop and resize the images that a spec makes
+                smaller, so that less is sent; the result's `metadata` say which. It computes with
+                NumPy, OpenCV and Pillow, whatever the model's framework.
 
         Raises:
-            ValueError: No episode is asked for, an instruction for a model without text input, or
-                a horizon for one without chunks.
+            ValueError: No episode is asked for, an instruction for a model without text input, a
+                horizon for one without chunks, or an unknown `pushdown`.
             TypeError: `env_or_address` or a seed is of the wrong type.
             InvalidValue: An action does not fit the env's action space, or an observation its own.
             RLMeshError: The env or a served model cannot be reached, or failed.
         """
         episodes = plan_episodes(seeds, max_episodes)
         with self._join(
-            env_or_address, instruction, close_env, token, execution_horizon, max_steps, True
+            env_or_address,
+            instruction,
+            close_env,
+            token,
+            execution_horizon,
+            max_steps,
+            unattended=True,
+            pushdown=pushdown,
         ) as session:
             return run_episodes(session, episodes, on_result)
 
@@ -104,7 +117,13 @@ class Evaluator(Generic[ObsT, ActT]):
             41
         """
         return self._join(
-            env_or_address, instruction, close_env, token, execution_horizon, max_steps, False
+            env_or_address,
+            instruction,
+            close_env,
+            token,
+            execution_horizon,
+            max_steps,
+            unattended=False,
         )
 
     def run_local(
@@ -183,7 +202,7 @@ class Evaluator(Generic[ObsT, ActT]):
                 f"env_address: expected an address such as '127.0.0.1:5555', got {env_address!r}"
             )
         with self._join(
-            env_address, None, False, token, execution_horizon, MAX_STEPS, True
+            env_address, None, False, token, execution_horizon, MAX_STEPS, unattended=True
         ) as session:
             for episode in episodes:
                 result = run_episode(session, episode, stop)
@@ -198,11 +217,15 @@ class Evaluator(Generic[ObsT, ActT]):
         token: str,
         execution_horizon: Optional[int],
         max_steps: int,
+        *,
         unattended: bool,
+        pushdown: Optional[str] = None,
     ) -> Session[ObsT, ActT]:
         """Return a session, whose values nobody else looks at if it is unattended."""
         if max_steps < 1:
             raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
+        if pushdown not in (None, "images"):
+            raise ValueError(f"pushdown: expected 'images' or None, got {pushdown!r}")
         horizon = _horizon(execution_horizon)
         self._check(instruction)
         with ExitStack() as resources:
@@ -210,13 +233,20 @@ class Evaluator(Generic[ObsT, ActT]):
             client, opened = open_env(env_or_address, token)
             if opened or close_env:
                 resources.callback(client.close)
-            env, policy = self._connect(client, instruction, horizon, unattended, resources)
+            env, policy, selection = self._connect(
+                client, instruction, horizon, pushdown is not None, unattended, resources
+            )
+            metadata = {}
+            if pushdown is not None:
+                lines = selection.lines(client.contract.observation_space) if selection else []
+                metadata["pushdown"] = lines
             return Session(
                 env,
                 policy,
                 instruction=instruction,
                 max_steps=max_steps,
                 resources=resources.pop_all(),
+                metadata=metadata,
             )
 
     def _check(self, instruction: Optional[str]) -> None:
@@ -230,19 +260,34 @@ class Evaluator(Generic[ObsT, ActT]):
         client: EnvCalls,
         instruction: Optional[str],
         execution_horizon: int,
+        pushdown: bool,
         unattended: bool,
         resources: ExitStack,
-    ) -> Tuple[EnvPort, Policy]:
-        """Return an env's port and the policy, with values of the same kind.
+    ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
+        """Return an env's port and the policy, with values of the same kind, and what is sent.
 
         Args:
             client: Executes requests on the env.
             instruction: The run's instruction.
             execution_horizon: Number of actions of a chunk that are executed.
+            pushdown: Whether the env's side shall crop and resize images.
             unattended: Whether nobody but the policy will look at the values.
             resources: Takes what is to be closed at the end.
         """
         raise NotImplementedError
+
+
+def select(client: EnvCalls, selection: Optional[Selection], resources: ExitStack) -> None:
+    """Have only this of observations sent, for as long as the resources are held."""
+    if selection is not None:
+        client.select(selection)
+        resources.callback(_select_all, client)
+
+
+def _select_all(client: EnvCalls) -> None:
+    # An env that was lost meanwhile selects nothing any more.
+    with suppress(RLMeshError):
+        client.select(None)
 
 
 def _horizon(requested: Optional[int]) -> int:

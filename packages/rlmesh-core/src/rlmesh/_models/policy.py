@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any, Optional, Sequence
+from typing import Any, Sequence
 
-from rlmesh._contract.contract import EnvContract
 from rlmesh._runtime.context import Episode, PredictContext
 from rlmesh.backends import Backend
 
-from .batches import stacker
+from .adaptation import Adaptation
 from .corners import Corners
 from .source import Source
 
@@ -20,8 +19,7 @@ class LocalPolicy:
     Args:
         source: What predicts.
         backend: The framework of its values.
-        device: Where its observations live.
-        contract: What the env promises.
+        adaptation: What stands between it and the env.
         execution_horizon: Number of actions of a chunk that are executed.
 
     Raises:
@@ -32,35 +30,49 @@ class LocalPolicy:
         self,
         source: Source,
         backend: Backend,
-        device: Optional[Any],
-        contract: EnvContract,
+        adaptation: Adaptation,
         execution_horizon: int,
     ) -> None:
-        self.predict_seconds = 0.0
+        self.predict_seconds = self.adapter_seconds = 0.0
+        self.needs_every_step = adaptation.needs_every_step
         self._source = source
+        self._adaptation = adaptation
         self._horizon = execution_horizon
         self._corners = Corners(source.corners, backend)
         self._corners.check_horizon(execution_horizon)
-        self._stack = stacker(contract.observation_space, backend, device)
         # The plainest case needs none of the others' work.
-        self._plain = source.corners.get("predict") if execution_horizon == 1 else None
+        is_plain = execution_horizon == 1 and adaptation.is_plain
+        self._plain = source.corners.get("predict") if is_plain else None
 
     def start_episode(self, episode: Episode) -> None:
         """Call `on_reset`."""
+        self._adaptation.start(episode)
         self._source.start_episode(episode.id)
 
     def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
         """Return the actions for one observation."""
         context = PredictContext(episode.id, episode.seed, step, episode.instruction)
-        started = perf_counter()
-        actions: Sequence[Any]
         if self._plain is not None:
-            actions = (self._plain(observation, context),)
-        else:
-            (actions,) = self._corners.act([observation], [context], self._horizon, self._stack)
-        self.predict_seconds = perf_counter() - started
+            started = perf_counter()
+            actions: Sequence[Any] = (self._plain(observation, context),)
+            self.predict_seconds = perf_counter() - started
+            return actions
+        adaptation = self._adaptation
+        started = perf_counter()
+        payload = adaptation.payload(episode.id, observation)
+        adapted = perf_counter()
+        (outputs,) = self._corners.act([payload], [context], self._horizon, adaptation.stack)
+        predicted = perf_counter()
+        actions = adaptation.actions(episode.id, outputs)
+        self.predict_seconds = predicted - adapted
+        self.adapter_seconds = adapted - started + perf_counter() - predicted
         return actions
+
+    def observe(self, observation: Any, episode: Episode, step: int) -> None:
+        """Let the adapter take note of an observation."""
+        self._adaptation.observe(episode.id, observation)
 
     def end_episode(self, episode_id: str) -> None:
         """Call `on_episode_end`."""
+        self._adaptation.end(episode_id)
         self._source.end_episode(episode_id)

@@ -11,12 +11,13 @@ from rlmesh._rpc.client import RpcClient
 from rlmesh._rpc.dial import dial
 from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh._transport.security import Token
-from rlmesh._wire.codec import Codec, ForwardingCodec, ValueCodec
+from rlmesh._wire.codec import Codec, ForwardingCodec
+from rlmesh.adapters.selection import Selection
 from rlmesh.backends import Backend, NativeBackend
 from rlmesh.types import Value
 
 from .client import RemotePolicy, Timeouts
-from .evaluator import Evaluator
+from .evaluator import Evaluator, select
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
@@ -119,32 +120,29 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
         client: EnvCalls,
         instruction: Optional[str],
         execution_horizon: int,
+        pushdown: bool,
         unattended: bool,
         resources: ExitStack,
-    ) -> Tuple[EnvPort, Policy]:
+    ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
         rpc = self._dial()
         resources.callback(rpc.close)
         rpc.open()
         contract = client.contract
-        observations: ValueCodec
-        actions: ValueCodec
+        policy = RemotePolicy(
+            rpc, contract, unattended, pushdown, execution_horizon, instruction, self._timeouts
+        )
+        selection = policy.selection if unattended else None
         if unattended:
+            select(client, selection, resources)
             env = EnvView.forwarding(client)
-            observations = actions = ForwardingCodec()
+            policy.use(ForwardingCodec(), ForwardingCodec())
         else:
             env = EnvView(client, self._backend, device=self._device)
-            observations = Codec(contract.observation_space, self._backend, "observation")
-            actions = Codec(contract.action_space, self._backend, "action", device=self._device)
-        policy = RemotePolicy(
-            rpc,
-            contract,
-            observations,
-            actions,
-            execution_horizon,
-            instruction,
-            self._timeouts,
-        )
-        return env, policy
+            policy.use(
+                Codec(contract.observation_space, self._backend, "observation"),
+                Codec(contract.action_space, self._backend, "action", device=self._device),
+            )
+        return env, policy, selection
 
 
 RemoteModelT = TypeVar("RemoteModelT", bound=RemoteModelBase[Any, Any])

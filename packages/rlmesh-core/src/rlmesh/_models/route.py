@@ -8,10 +8,11 @@ from rlmesh._contract.contract import EnvContract
 from rlmesh._runtime.context import Episode, PredictContext
 from rlmesh._wire.codec import Codec
 from rlmesh._wire.payload import PartReader, Parts
+from rlmesh.adapters.resolve import METADATA_KEY
 from rlmesh.backends import Backend
 from rlmesh.errors import NotReset, ProtocolError
 
-from .batches import stacker
+from .adaptation import Adaptation
 
 
 class Route:
@@ -21,13 +22,15 @@ class Route:
         contract: What the env promises.
         execution_horizon: Number of actions of a chunk that the client executes.
         instruction: The run's instruction.
+        selects: Whether the client sends only what is read of observations.
+        adaptation: What stands between the model and this env.
         backend: The framework of the model's values.
         device: Where its observations live.
 
     Attributes:
         key: Observations of routes with equal keys go into one batch.
         horizon: As given.
-        stack: Makes a batch of observations.
+        adaptation: As given.
         episodes: The running episodes by id.
     """
 
@@ -36,17 +39,31 @@ class Route:
         contract: EnvContract,
         execution_horizon: int,
         instruction: Optional[str],
+        selects: bool,
+        adaptation: Adaptation,
         backend: Backend,
         device: Optional[Any],
     ) -> None:
         space = contract.observation_space
-        self.key = (repr(space.to_spec()), execution_horizon)
+        # Of envs with the same space and tags, an adapter makes payloads of the same shapes.
+        form = repr((space.to_spec(), contract.metadata.get(METADATA_KEY)))
+        self.key = (form, execution_horizon)
         self.horizon = execution_horizon
-        self.stack = stacker(space, backend, device)
+        self.adaptation = adaptation
+        if selects and adaptation.selection is not None:
+            space = adaptation.selection.space(space)
         self.episodes: Dict[str, Episode] = {}
         self._instruction = instruction
         self._observations = Codec(space, backend, "observation", device=device)
         self._actions = Codec(contract.action_space, backend, "action")
+
+    def needs(self) -> Dict[str, Any]:
+        """Return what the client is to send, as plain data."""
+        selection = self.adaptation.selection
+        return {
+            "selection": None if selection is None else selection.to_plain(),
+            "needs_every_step": self.adaptation.needs_every_step,
+        }
 
     def start(self, body: Any) -> str:
         """Remember the episode that starts; return its id."""
@@ -58,8 +75,15 @@ class Route:
             raise ProtocolError("start_episode: expected a str and an integer or None")
         if episode_id in self.episodes:
             raise ProtocolError(f"start_episode: expected a new id, got {episode_id!r} again")
-        self.episodes[episode_id] = Episode(episode_id, seed, self._instruction)
+        episode = Episode(episode_id, seed, self._instruction)
+        self.adaptation.start(episode)
+        self.episodes[episode_id] = episode
         return episode_id
+
+    def end(self, episode_id: str) -> None:
+        """Forget an episode."""
+        del self.episodes[episode_id]
+        self.adaptation.end(episode_id)
 
     def decode(self, body: Any, payload: Sequence[memoryview]) -> Tuple[Any, PredictContext]:
         """Return the observation of a predict request, and what belongs to it.

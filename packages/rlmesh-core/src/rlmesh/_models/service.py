@@ -12,10 +12,11 @@ from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Call, Failure, Outcome
 from rlmesh._rpc.session import Session
 from rlmesh._runtime.context import PredictContext
-from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, PREDICT, START_EPISODE
+from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, OBSERVE, PREDICT, START_EPISODE
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError
 
+from .adaptation import Adaptation, Spec, takes_instruction
 from .batches import signature
 from .corners import Corners
 from .route import Route
@@ -29,8 +30,9 @@ class _Job(NamedTuple):
 
     call: Call
     route: Route
-    observation: Any
+    payload: Any
     context: PredictContext
+    adapting: int
 
 
 class ModelService:
@@ -42,7 +44,8 @@ class ModelService:
         source: What predicts.
         backend: The framework of its values.
         device: Where its observations live.
-        delegated: Whether an instruction is welcome, because the source does its own adapting.
+        spec: The model's; see `ModelBase`.
+        trust_entrypoints: Whether functions that the spec names may be imported.
         options: See `ServeOptions`.
     """
 
@@ -53,14 +56,16 @@ class ModelService:
         source: Source,
         backend: Backend,
         device: Optional[Any],
-        delegated: bool,
+        spec: Spec,
+        trust_entrypoints: bool,
         options: ServeOptions,
     ) -> None:
         self.capacity = options.max_sessions
         self._source = source
         self._backend = backend
         self._device = device
-        self._delegated = delegated
+        self._spec = spec
+        self._trust_entrypoints = trust_entrypoints
         self._corners = Corners(source.corners, backend)
         self._max_batch = options.max_batch_size
         self._max_wait = options.max_wait
@@ -112,13 +117,16 @@ class ModelService:
         """Execute a call that is no predict; return the reply's body."""
         session, op, body = call.session, call.op, call.body
         if op == CONFIGURE_ROUTE:
-            session.state = self._new_route(body)
-            return {}
+            session.state = route = self._new_route(body)
+            return route.needs()
         route = _route_of(session)
         if op == START_EPISODE:
             episode_id = route.start(body)
             self._running += 1
             self._source.start_episode(episode_id)
+        elif op == OBSERVE:
+            observation, context = route.decode(body, call.payload)
+            route.adaptation.observe(context.episode_id, observation)
         elif op == END_EPISODE:
             if body in route.episodes:
                 self._end_episode(route, body)
@@ -130,9 +138,10 @@ class ModelService:
         try:
             contract = EnvContract.from_dict(body["contract"])
             horizon, instruction = int(body["execution_horizon"]), body["instruction"]
+            selects, pushdown = bool(body["selects"]), bool(body["pushdown"])
         except (KeyError, TypeError, ValueError) as exc:
             raise ProtocolError(f"configure_route: the body does not parse: {exc!r}") from None
-        if instruction is not None and not self._delegated:
+        if instruction is not None and not takes_instruction(self._spec):
             raise InvalidValue(
                 f"instruction: this model has no text input, so it cannot take {instruction!r}"
             )
@@ -140,10 +149,22 @@ class ModelService:
             self._corners.check_horizon(horizon)
         except ValueError as exc:
             raise InvalidValue(str(exc)) from None
-        return Route(contract, horizon, instruction, self._backend, self._device)
+        adaptation = Adaptation(
+            self._spec,
+            contract,
+            self._backend,
+            self._device,
+            self._trust_entrypoints,
+            instruction,
+            # A client that needs whole observations needs whole images.
+            pushdown and selects,
+        )
+        return Route(
+            contract, horizon, instruction, selects, adaptation, self._backend, self._device
+        )
 
     def _end_episode(self, route: Route, episode_id: str) -> None:
-        del route.episodes[episode_id]
+        route.end(episode_id)
         self._running -= 1
         self._source.end_episode(episode_id)
 
@@ -181,7 +202,10 @@ class ModelService:
         for call in calls:
             try:
                 route = _route_of(call.session)
-                jobs.append(_Job(call, route, *route.decode(call.body, call.payload)))
+                observation, context = route.decode(call.body, call.payload)
+                started = perf_counter_ns()
+                payload = route.adaptation.payload(context.episode_id, observation)
+                jobs.append(_Job(call, route, payload, context, perf_counter_ns() - started))
             except Exception as exc:
                 outcomes.append((call, Failure(exc)))
         if jobs:
@@ -193,22 +217,25 @@ class ModelService:
         started = perf_counter_ns()
         try:
             chunks = self._corners.act(
-                [job.observation for job in jobs],
+                [job.payload for job in jobs],
                 [job.context for job in jobs],
                 route.horizon,
-                route.stack,
+                route.adaptation.stack,
             )
         except Exception as exc:
             if len(jobs) == 1:
-                return [(jobs[0].call, Failure(exc, signature(jobs[0].observation, "observation")))]
+                return [(jobs[0].call, Failure(exc, signature(jobs[0].payload, "observation")))]
             # One by one, so that the error goes to whom it belongs, and to nobody else.
             return [outcome for job in jobs for outcome in self._act([job])]
         elapsed = perf_counter_ns() - started
         outcomes: List[Tuple[Call, Outcome]] = []
         for job, actions in zip(jobs, chunks):
             try:
-                bodies, parts = job.route.encode(actions)
-                outcomes.append((job.call, ((bodies, elapsed), parts)))
+                started = perf_counter_ns()
+                adapted = job.route.adaptation.actions(job.context.episode_id, actions)
+                adapting = job.adapting + perf_counter_ns() - started
+                bodies, parts = job.route.encode(adapted)
+                outcomes.append((job.call, ((bodies, elapsed, adapting), parts)))
             except Exception as exc:
                 outcomes.append((job.call, Failure(exc)))
         return outcomes

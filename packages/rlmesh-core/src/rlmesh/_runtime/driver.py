@@ -28,7 +28,7 @@ def run_episodes(
         results.append(result)
         if on_result is not None:
             on_result(result)
-    return RunResult(tuple(results))
+    return RunResult(tuple(results), session.metadata)
 
 
 def run_episode(

@@ -41,12 +41,32 @@ class Policy(Protocol):
         """What the model itself took for the last `predict`, in seconds."""
         ...
 
+    @property
+    def adapter_seconds(self) -> float:
+        """What the model's adapter took for the last `predict`, in seconds."""
+        ...
+
+    @property
+    def needs_every_step(self) -> bool:
+        """Whether `observe` must be called for steps that a chunk answers."""
+        ...
+
     def start_episode(self, episode: Episode) -> None:
         """Called after the env's reset, before the episode's first `predict`."""
         ...
 
     def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
         """Return the action for one observation, and perhaps those of the steps after it.
+
+        Args:
+            observation: What the env returned last.
+            episode: A started episode.
+            step: Number of its env steps so far.
+        """
+        ...
+
+    def observe(self, observation: Any, episode: Episode, step: int) -> None:
+        """Take note of an observation for which there is an action already.
 
         Args:
             observation: What the env returned last.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Iterable, Optional, Tuple
+from typing import Any, Iterable, Mapping, Optional, Tuple
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class EpisodeResult:
         duration: Wall-clock seconds from before reset to after the last step.
         env_seconds: Of these, spent in the env itself.
         wire_seconds: Of these, spent on the way to the env and back.
+        adapter_seconds: Of these, spent in the model's adapter.
         predict_seconds: Of these, spent in predict.
     """
 
@@ -35,6 +36,7 @@ class EpisodeResult:
     duration: float = field(compare=False)
     env_seconds: float = field(compare=False)
     wire_seconds: float = field(compare=False)
+    adapter_seconds: float = field(compare=False)
     predict_seconds: float = field(compare=False)
 
 
@@ -44,9 +46,12 @@ class RunResult:
 
     Attributes:
         episodes: One result per episode.
+        metadata: What else is to be known of how the run was made, as plain data. `"pushdown"`
+            lists the images that the env's side cropped and resized.
     """
 
     episodes: Tuple[EpisodeResult, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def num_episodes(self) -> int:
@@ -95,17 +100,24 @@ class RunResult:
         return math.fsum(episode.wire_seconds for episode in self.episodes)
 
     @property
+    def adapter_seconds(self) -> float:
+        """Seconds spent in the model's adapter."""
+        return math.fsum(episode.adapter_seconds for episode in self.episodes)
+
+    @property
     def predict_seconds(self) -> float:
         """Seconds spent in predict."""
         return math.fsum(episode.predict_seconds for episode in self.episodes)
 
     def __repr__(self) -> str:
         success = "" if self.success_rate is None else f", success_rate={self.success_rate:.1%}"
+        spent = self.adapter_seconds
+        adapter = f" adapter {spent:.3g}s," if spent else ""
         return (
             f"RunResult(episodes={self.num_episodes}, mean_reward={self.mean_reward:.6g}{success},"
             f" steps={self.total_steps}, duration={self.duration:.3g}s:"
             f" env {self.env_seconds:.3g}s, wire {self.wire_seconds:.3g}s,"
-            f" predict {self.predict_seconds:.3g}s)"
+            f"{adapter} predict {self.predict_seconds:.3g}s)"
         )
 
 

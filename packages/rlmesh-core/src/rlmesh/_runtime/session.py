@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Any, Dict, Generic, Mapping, Optional, Sequence, Tuple, Type, TypeVar
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh.adapters.reading import Reader
+from rlmesh.adapters.resolve import tags_of
 from rlmesh.errors import InvalidValue, NotReset
 
 from .context import Episode
@@ -33,6 +35,10 @@ class Session(Generic[ObsT, ActT]):
         instruction: The episodes' instruction.
         max_steps: Steps after which an episode is cut off and marked truncated.
         resources: What is closed at the end.
+        metadata: What a run's result shall say of how it was made.
+
+    Attributes:
+        metadata: As given.
     """
 
     def __init__(
@@ -43,13 +49,16 @@ class Session(Generic[ObsT, ActT]):
         instruction: Optional[str] = None,
         max_steps: int = MAX_STEPS,
         resources: Optional[ExitStack] = None,
+        metadata: Optional[Mapping[str, Any]] = None,
     ) -> None:
+        self.metadata: Mapping[str, Any] = metadata or {}
         self._env = env
         self._policy = policy
         self._instruction = instruction
         self._max_steps = max_steps
         self._resources = resources or ExitStack()
         self._episode: Optional[Episode] = None
+        self._reader: Optional[Reader] = None
         self._begin(None)
 
     def _begin(self, seed: Optional[int]) -> None:
@@ -60,7 +69,8 @@ class Session(Generic[ObsT, ActT]):
         self._info: Mapping[Any, Any] = {}
         self._actions: Sequence[Any] = ()
         self._first = 0
-        self._env_seconds = self._wire_seconds = self._predict_seconds = 0.0
+        self._env_seconds = self._wire_seconds = 0.0
+        self._adapter_seconds = self._predict_seconds = 0.0
         self._started = self._ended = perf_counter()
 
     @property
@@ -113,10 +123,16 @@ class Session(Generic[ObsT, ActT]):
         if not 0 < index < len(self._actions):
             before = perf_counter()
             self._actions = self._policy.predict(observation, episode, self._steps)
-            elapsed, inside = perf_counter() - before, self._policy.predict_seconds
-            self._predict_seconds += inside
-            self._wire_seconds += elapsed - inside
+            elapsed = perf_counter() - before
+            predicting, adapting = self._policy.predict_seconds, self._policy.adapter_seconds
+            self._predict_seconds += predicting
+            self._adapter_seconds += adapting
+            self._wire_seconds += elapsed - predicting - adapting
             self._first, index = self._steps, 0
+        elif self._policy.needs_every_step:
+            before = perf_counter()
+            self._policy.observe(observation, episode, self._steps)
+            self._adapter_seconds += perf_counter() - before
         action: ActT = self._actions[index]
         return action
 
@@ -150,6 +166,30 @@ class Session(Generic[ObsT, ActT]):
             self.end_episode()
         return observation, reward, terminated, truncated, info
 
+    def read(self, observation: ObsT, role: str, **form: Any) -> Any:
+        """Return what an observation has of a role, in the form that is asked for.
+
+        It reads what the env itself says, by its tags, and not what the model's spec makes of it.
+
+        Args:
+            observation: What `reset` or `step` returned.
+            role: A role that the env tags, e.g. `rlmesh.adapters.EEF_ROT`.
+            **form: Fields of `Image`, `State` or `Text`, e.g. `encoding="euler_xyz"` or `size=224`.
+                By default an image is upright, in the env's size, and a state in the env's own
+                encoding, as float32.
+
+        Returns:
+            An array of the session's framework; NumPy's for native values. A str for a text.
+
+        Raises:
+            AdapterResolutionError: The env has no tags, no such role, or cannot give it this form.
+        """
+        if self._reader is None:
+            contract = self.contract
+            tags = tags_of(contract.metadata, contract.env_id)
+            self._reader = Reader(tags, contract.observation_space)
+        return self._reader.read(observation, role, form)
+
     @property
     def over(self) -> bool:
         """Whether no episode is running: before the first `reset`, and after an episode's end."""
@@ -175,6 +215,7 @@ class Session(Generic[ObsT, ActT]):
             duration=self._ended - self._started,
             env_seconds=self._env_seconds,
             wire_seconds=self._wire_seconds,
+            adapter_seconds=self._adapter_seconds,
             predict_seconds=self._predict_seconds,
         )
 

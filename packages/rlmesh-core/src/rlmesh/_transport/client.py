@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import struct
 import time
+import weakref
 from typing import Any, Optional, Sequence
 
 import zmq
@@ -125,6 +127,8 @@ class ZmqConnection:
         self._poller.register(socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
         self._socket = socket
+        self._release = weakref.finalize(self, _close, socket, self._monitor, os.getpid())
+        self._release.atexit = False
         try:
             socket.connect(self._endpoint)
         except zmq.ZMQError as exc:
@@ -132,9 +136,8 @@ class ZmqConnection:
             raise AddressError(f"address: cannot connect to {self._address}: {exc}") from exc
 
     def _drop(self, linger_ms: int = 0) -> None:
-        self._socket.disable_monitor()
-        self._monitor.close(linger=0)
-        self._socket.close(linger=linger_ms)
+        self._socket.linger = linger_ms
+        self._release()
         self._socket = None
 
     def _read(self) -> Optional[Message]:
@@ -176,3 +179,15 @@ class ZmqConnection:
         else:
             reason = "it asks for a token (token=..., or RLMESH_TOKEN), or is not an RLMesh server"
         raise SecurityError(f"the handshake with {self._address} failed: {reason}")
+
+
+def _close(socket: Any, monitor: Any, pid: int) -> None:
+    """Close a socket and its monitor, in the only order that is safe, also for one left to die.
+
+    A socket that goes on reporting to a monitor that is gone would block ZeroMQ's I/O thread, and
+    with it every other socket of the process.
+    """
+    if os.getpid() == pid:  # not in a forked child, whose sockets are its parent's
+        socket.disable_monitor()
+        monitor.close(linger=0)
+        socket.close()

@@ -6,6 +6,7 @@ from typing import Any, Callable, Optional, Protocol, Sequence, Tuple
 
 from rlmesh.errors import InvalidValue
 
+from .ops import Ops
 from .tensor import Tensor
 
 
@@ -13,12 +14,24 @@ class Backend(Protocol):
     """Converts between `Tensor` and one framework's arrays.
 
     A framework package derives its backend from this class, and defines the members up to
-    `unstack`. `as_device` suits frameworks that know main memory only; `importer` and `exporter`
-    are the hot path, and have slower defaults.
+    `unstack`, and `ops` if its arrays are more than memory. `as_device` suits frameworks that know
+    main memory only; `importer` and `exporter` are the hot path, and have slower defaults.
     """
 
     name: str
     """The name in `rlmesh.<name>`, e.g. `"numpy"`."""
+
+    @property
+    def ops(self) -> Ops:
+        """The array functions that adapters need.
+
+        Raises:
+            InvalidValue: The framework has none.
+        """
+        raise InvalidValue(
+            f"adapter: {self.name} values have no array functions; expected a model of a framework"
+            " with some, such as those of rlmesh.numpy"
+        )
 
     def is_array(self, value: Any) -> bool:
         """Whether this is one of the framework's arrays, which have a `shape`."""

@@ -13,6 +13,7 @@ from rlmesh.errors import InvalidValue
 
 from .backend import Backend
 from .dtypes import DTYPES
+from .numpy_ops import NumpyOps
 from .tensor import Tensor
 
 
@@ -36,6 +37,12 @@ class NumpyBridge(Backend):
         self._arrays = (np.ndarray, np.generic)
         self._dtypes = {name: np.dtype(name) for name in DTYPES if name != "bfloat16"}
         self._names = {dtype: name for name, dtype in self._dtypes.items()}
+        self._ops = NumpyOps(self._dtype)
+
+    @property
+    def ops(self) -> NumpyOps:
+        """NumPy's array functions; images are resized with OpenCV and Pillow, if installed."""
+        return self._ops
 
     def is_array(self, value: Any) -> bool:
         """Whether the value is an `ndarray` or a NumPy scalar."""

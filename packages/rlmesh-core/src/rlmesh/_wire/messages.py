@@ -16,7 +16,8 @@ from rlmesh.errors import ProtocolError
 
 HELLO, PING, OPEN, PROBE, SHUTDOWN = 0, 1, 2, 3, 4
 RESET, STEP, RENDER, CLOSE = 16, 17, 18, 19
-CONFIGURE_ROUTE, START_EPISODE, PREDICT, END_EPISODE = 20, 21, 22, 23
+CONFIGURE_ROUTE, START_EPISODE, PREDICT, END_EPISODE, OBSERVE = 20, 21, 22, 23, 24
+SELECT = 25
 FIRST_ACTING_OP = 16
 """Requests from here on act on a session, and are executed exactly once."""
 
@@ -34,6 +35,8 @@ OP_NAMES = {
     START_EPISODE: "start_episode",
     PREDICT: "predict",
     END_EPISODE: "end_episode",
+    OBSERVE: "observe",
+    SELECT: "select",
 }
 
 OK, ERROR = 0, 1

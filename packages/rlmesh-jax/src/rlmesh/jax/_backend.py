@@ -14,6 +14,8 @@ from rlmesh import Tensor
 from rlmesh.backends import Backend, NumpyBridge
 from rlmesh.errors import InvalidValue
 
+from ._ops import JaxOps
+
 JaxValue = Union[
     None,
     bool,
@@ -38,6 +40,9 @@ _OFTEN = 64
 """An importer used more often than this is worth a compiled function."""
 
 
+_OPS = JaxOps()
+
+
 class JaxBackend(Backend):
     """Turns memory into JAX arrays and back.
 
@@ -53,6 +58,11 @@ class JaxBackend(Backend):
         self._warned: Set[str] = set()
         self._stack: Callable[..., jax.Array] = jax.jit(_stack)
         self._row: Callable[..., jax.Array] = jax.jit(_row)
+
+    @property
+    def ops(self) -> JaxOps:
+        """JAX's array functions, which may be compiled."""
+        return _OPS
 
     def is_array(self, value: Any) -> bool:
         """Whether the value is a `jax.Array`."""

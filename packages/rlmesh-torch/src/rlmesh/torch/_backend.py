@@ -12,6 +12,8 @@ from rlmesh import Tensor
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue
 
+from ._ops import TorchOps
+
 TorchValue = Union[
     None,
     bool,
@@ -36,6 +38,9 @@ _DTYPES = {
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
+_OPS = TorchOps()
+
+
 class TorchBackend(Backend):
     """Turns memory into torch tensors and back, without NumPy.
 
@@ -44,6 +49,11 @@ class TorchBackend(Backend):
     """
 
     name = "torch"
+
+    @property
+    def ops(self) -> TorchOps:
+        """Torch's array functions, which stay on a tensor's device."""
+        return _OPS
 
     def is_array(self, value: Any) -> bool:
         """Whether the value is a `torch.Tensor`."""

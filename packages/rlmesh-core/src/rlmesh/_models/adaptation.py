@@ -1,0 +1,165 @@
+"""The adapter between a model and one env, for each of the episodes that are running."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Dict, List, Optional, Sequence, Union
+
+from rlmesh._contract.contract import EnvContract
+from rlmesh._runtime.context import Episode
+from rlmesh.adapters import AdapterBase, EnvTags, ModelSpec
+from rlmesh.adapters._plan import Plan
+from rlmesh.adapters._resolution import resolve_plan
+from rlmesh.adapters.adapter import Adapter
+from rlmesh.adapters.resolve import check_encodings, tags_of
+from rlmesh.adapters.selection import Pushed, Selection, push_down
+from rlmesh.backends import Backend
+from rlmesh.spaces import Space
+
+from .batches import Stacker, stack_any, stacker
+
+
+class Delegated(enum.Enum):
+    """The type of `DELEGATED`."""
+
+    DELEGATED = "delegated"
+
+    def __repr__(self) -> str:
+        return "rlmesh.DELEGATED"
+
+
+DELEGATED = Delegated.DELEGATED
+"""The spec of a model whose source does its own adapting, and may make use of an instruction."""
+
+Spec = Union[ModelSpec, AdapterBase, Delegated, None]
+
+
+def takes_instruction(spec: Spec) -> bool:
+    """Whether a model of this spec has a use for an instruction."""
+    if isinstance(spec, ModelSpec):
+        return spec.takes_instruction
+    if isinstance(spec, AdapterBase):
+        return spec.takes_instruction
+    return spec is DELEGATED
+
+
+class Adaptation:
+    """What stands between a model and an env: an adapter per episode, or nothing.
+
+    Args:
+        spec: The model's.
+        contract: What the env promises, with its tags.
+        backend: The framework of the model's values.
+        device: Where they live.
+        trust_entrypoints: Whether functions that the spec names may be imported.
+        instruction: The run's instruction.
+        pushdown: Whether the env's side shall crop and resize images.
+
+    Raises:
+        AdapterResolutionError: Model and env do not go together.
+
+    Attributes:
+        selection: What is read of observations; None for all of them.
+        needs_every_step: Whether `observe` must be called for steps that a chunk answers.
+        stack: Makes one payload of several.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        contract: EnvContract,
+        backend: Backend,
+        device: Optional[Any],
+        trust_entrypoints: bool,
+        instruction: Optional[str],
+        pushdown: bool,
+    ) -> None:
+        self._backend = backend
+        self._running: Dict[str, AdapterBase] = {}
+        self._pushed: Sequence[Pushed] = ()
+        self._adapter: Optional[AdapterBase] = None
+        if isinstance(spec, AdapterBase):
+            self._adapter = spec
+        elif isinstance(spec, ModelSpec):
+            plan = self._plan(spec, contract, trust_entrypoints, instruction, pushdown)
+            self._adapter = Adapter(plan, backend, device)
+        self.selection: Optional[Selection] = None
+        self.needs_every_step = False
+        self.stack: Stacker
+        if self._adapter is None:
+            self.stack = stacker(contract.observation_space, backend, device)
+        else:
+            reads = self._adapter.reads()
+            if reads is not None:
+                self.selection = Selection(reads, self._pushed)
+            self.needs_every_step = self._adapter.needs_every_step
+            self.stack = lambda payloads: stack_any(payloads, backend, device)
+
+    def _plan(
+        self,
+        spec: ModelSpec,
+        contract: EnvContract,
+        trust_entrypoints: bool,
+        instruction: Optional[str],
+        pushdown: bool,
+    ) -> Plan:
+        tags = tags_of(contract.metadata, contract.env_id)
+        check_encodings(tags, spec, self._backend)
+
+        def resolve(tags: EnvTags, space: Space[Any], spec: ModelSpec) -> Plan:
+            return resolve_plan(
+                tags,
+                space,
+                contract.action_space,
+                spec,
+                trust_entrypoints=trust_entrypoints,
+                instruction=instruction is not None,
+            )
+
+        plan = resolve(tags, contract.observation_space, spec)
+        if pushdown and not plan.reads_all:
+            tags, space, spec, self._pushed = push_down(tags, contract.observation_space, spec)
+            plan = resolve(tags, space, spec)
+        return plan
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is no adapter."""
+        return self._adapter is None
+
+    def start(self, episode: Episode) -> None:
+        """Begin an episode."""
+        if self._adapter is not None:
+            self._running[episode.id] = self._adapter.new_episode(episode.instruction)
+
+    def payload(self, episode_id: str, observation: Any) -> Any:
+        """Return what predict is given for an observation of an episode."""
+        if self._adapter is None:
+            return observation
+        return self._running[episode_id].transform_obs(observation)
+
+    def observe(self, episode_id: str, observation: Any) -> None:
+        """Take note of an observation for which there is an action already."""
+        if self._adapter is not None:
+            self._running[episode_id].observe(observation)
+
+    def actions(self, episode_id: str, outputs: Sequence[Any]) -> Sequence[Any]:
+        """Return the env's actions for what predict returned in an episode."""
+        if self._adapter is None:
+            return outputs
+        adapter = self._running[episode_id]
+        if isinstance(adapter, Adapter) and len(outputs) > 1:
+            # At once, as it remembers what is the output of which step.
+            return self._backend.unstack(adapter.transform_action(self._chunk(outputs)))
+        actions: List[Any] = [adapter.transform_action(output) for output in outputs]
+        return actions
+
+    def _chunk(self, outputs: Sequence[Any]) -> Any:
+        """Return the outputs for several steps as one."""
+        if all(map(self._backend.is_array, outputs)):
+            return self._backend.stack(outputs)
+        return [output if hasattr(output, "__len__") else [output] for output in outputs]
+
+    def end(self, episode_id: str) -> None:
+        """End an episode."""
+        self._running.pop(episode_id, None)

@@ -1,0 +1,146 @@
+"""The array functions of NumPy, which resize with OpenCV and Pillow where those are installed."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Callable, Optional, Sequence, Tuple
+
+from .ops import Ops
+from .resampling import Box, Pass, is_antialiased, passes, resize_by_tables, table
+
+
+class NumpyOps(Ops):
+    """NumPy's functions; imports NumPy when it is built.
+
+    `"bilinear"` and `"area"` are OpenCV's, the `_aa` methods Pillow's. Each is imported when it is
+    first needed. Without them, and for a box that neither knows, tables do the same more slowly:
+    `pip install "./packages/rlmesh-numpy[images]"` brings both.
+
+    Args:
+        dtype: A function from a dtype's name to NumPy's dtype.
+    """
+
+    traces = False
+
+    def __init__(self, dtype: Callable[[str], Any]) -> None:
+        import numpy as np
+
+        self.xp = np
+        self._dtype = dtype
+
+    def constant(self, values: Any, dtype: str, device: Optional[Any]) -> Any:
+        """Return an array of nested sequences of numbers."""
+        return self.xp.array(values, self._dtype(dtype))
+
+    def astype(self, array: Any, dtype: str) -> Any:
+        """Return the array in another dtype, itself where it has it."""
+        return array.astype(self._dtype(dtype), copy=False)
+
+    def resize_image(
+        self, image: Any, size: Tuple[int, int], method: str, box: Optional[Box] = None
+    ) -> Any:
+        """Return images in another size; the image itself where nothing changes."""
+        steps = passes(image.shape, size, method, box)
+        if not steps:
+            return image
+        channels = image.shape[-1]
+        resize_one: Optional[Callable[[Any], Any]] = None
+        if is_antialiased(method):
+            pillow = _module("PIL.Image")
+            if pillow is not None:
+                along = [(axis == image.ndim - 2, step) for axis, step in steps]
+                resize_one = _with_pillow(self.xp, pillow, along, channels)
+        elif box is None and channels <= 4 and _suits_opencv(image, size, method):
+            cv2 = _module("cv2")
+            if cv2 is not None:
+                resize_one = _with_opencv(cv2, size, method)
+        if resize_one is None:
+            # `take` would copy other memory once for each of its calls.
+            image = self.xp.ascontiguousarray(image)
+            return resize_by_tables(self, self.xp.take, _arrays, image, steps)
+        return self._each(resize_one, image, (*size, channels))
+
+    def _each(
+        self, resize_one: Callable[[Any], Any], image: Any, shape: Tuple[int, int, int]
+    ) -> Any:
+        """Return the images resized one by one, as an array of all of them."""
+        np = self.xp
+        images = image.reshape((-1, *image.shape[-3:]))
+        if len(images) == 1:
+            resized = resize_one(np.ascontiguousarray(images[0]))
+            return resized.reshape((*image.shape[:-3], *shape))
+        result = np.empty((len(images), *shape), np.uint8)
+        for i, one in enumerate(images):
+            result[i] = resize_one(np.ascontiguousarray(one)).reshape(shape)
+        return result.reshape((*image.shape[:-3], *shape))
+
+    def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function itself."""
+        return function
+
+    def device_of(self, array: Any) -> Optional[Any]:
+        """Return None: arrays live in main memory."""
+        return None
+
+
+def _suits_opencv(image: Any, size: Tuple[int, int], method: str) -> bool:
+    """Whether OpenCV's method of this name is ours: its area is something else when it enlarges."""
+    return method == "bilinear" or (size[0] <= image.shape[-3] and size[1] <= image.shape[-2])
+
+
+def _with_opencv(cv2: Any, size: Tuple[int, int], method: str) -> Callable[[Any], Any]:
+    """Return a function that resizes one image, and drops a channel axis of 1."""
+    kind = cv2.INTER_AREA if method == "area" else cv2.INTER_LINEAR
+    return lambda image: cv2.resize(image, (size[1], size[0]), interpolation=kind)
+
+
+_FILTERS = {"bilinear_aa": "BILINEAR", "bicubic_aa": "BICUBIC", "lanczos3_aa": "LANCZOS"}
+
+
+def _with_pillow(
+    np: Any, pillow: Any, steps: Sequence[Tuple[bool, Pass]], channels: int
+) -> Callable[[Any], Any]:
+    """Return a function that resizes one image, and drops a channel axis of 1."""
+    # Before Pillow 9.1, the filters are named in the module itself.
+    filters = getattr(pillow, "Resampling", pillow)
+    kind = getattr(filters, _FILTERS[steps[0][1].method])
+    # Pillow would multiply colours by an alpha channel first, which CMYK has none of.
+    mode = {1: "L", 3: "RGB", 4: "CMYK"}.get(channels)
+
+    def resize(image: Any) -> Any:
+        if mode is None:
+            one_by_one = _with_pillow(np, pillow, steps, 1)
+            planes = [np.ascontiguousarray(image[..., i : i + 1]) for i in range(channels)]
+            return np.stack([one_by_one(plane) for plane in planes], -1)
+        picture = pillow.frombuffer(mode, image.shape[1::-1], image, "raw", mode, 0, 1)
+        # One call for each pass: in a call for both, the order depends on Pillow's version.
+        for along_width, step in steps:
+            width, height = picture.size
+            # The sum of a start and an extent may be off by a rounding error.
+            low, high = step.start, min(step.start + step.extent, step.in_size)
+            if along_width:
+                picture = picture.resize((step.out_size, height), kind, (low, 0, high, height))
+            else:
+                picture = picture.resize((width, step.out_size), kind, (0, low, width, high))
+        return np.array(picture)
+
+    return resize
+
+
+@lru_cache(maxsize=None)
+def _module(name: str) -> Optional[Any]:
+    """Return a module, or None where it is not installed or cannot be loaded."""
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
+
+
+@lru_cache(maxsize=64)
+def _arrays(step: Pass, channels: int) -> Tuple[Any, Any]:
+    import numpy as np
+
+    indices, weights = table(step)
+    kind = np.int32 if is_antialiased(step.method) else np.float32
+    return np.array(indices), np.array(weights, kind)[..., None].repeat(channels, -1)
