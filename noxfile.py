@@ -174,8 +174,9 @@ for _name, _row in BACKENDS.items():
 @nox.session(name="install", python=MAIN, requires=["wheels"])
 def installs(session: nox.Session) -> None:
     """The wheels, their metadata, and every subset of them installed in a throwaway venv."""
-    install(session, "pytest>=8", f"nox>={NOX}", "virtualenv<21", "packaging", "tomli")
-    session.run("pytest", "tests-integration/repo", *session.posargs)
+    install(session, *TESTING, f"nox>={NOX}", "virtualenv<21", "packaging", "tomli")
+    # Whole environments are installed there: no limit to what one test may take.
+    session.run("pytest", PARALLEL, "tests-integration/repo", *session.posargs)
 
 
 @nox.session(python=MAIN, requires=["wheels"])
