@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import rlmesh.adapters as adapt
 from rlmesh.adapters._declaration import Declaration
 from rlmesh.errors import AdapterResolutionError
+from rlmesh.spaces import Box
 
 STATS = adapt.Stats(mean=(0.5, 1, -2.25), std=(1, 2.5, 3), mask=(True, False, True))
 QUANTILES = adapt.Stats(q01=-1.5, q99=(2, 3.25))
@@ -623,3 +624,12 @@ def test_a_subclass_does_not_take_the_place_of_its_base() -> None:
 
     assert type(Declaration.from_dict(IMAGE.to_dict())) is adapt.Image
     assert issubclass(Wrist, adapt.Image)
+
+
+def test_a_frame_is_explained():
+    tags = adapt.EnvTags(
+        adapt.StateTag(adapt.EEF_POS, frame="tool"), adapt.Action(adapt.Actuator("action/x", 1))
+    )
+    spec = adapt.ModelSpec(adapt.State(adapt.EEF_POS), adapt.Action(adapt.Actuator("action/x", 1)))
+    adapter = adapt.resolve(tags, Box(-1, 1, (3,)), Box(-1, 1), spec, check_inverse=False)
+    assert "input <- observation (3 elements, in the frame 'tool')" in adapter.explain()

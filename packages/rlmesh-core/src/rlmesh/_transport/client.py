@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import struct
@@ -69,10 +68,12 @@ class ZmqConnection:
 
     def send(self, control: bytes, payload: Sequence[memoryview] = ()) -> None:
         """Queue one message; it is sent as soon as the connection stands."""
-        # ZeroMQ gives up a peer that breaks its protocol, and has no queue then: the message is
-        # lost, as with any broken connection.
-        with contextlib.suppress(zmq.Again):
+        try:  # noqa: SIM105 - suppress() would cost something at every send
             send_frames(self._socket, control, payload, self._copy)
+        except zmq.Again:
+            # ZeroMQ gives up a peer that breaks its protocol, and has no queue then: the message
+            # is lost, as with any broken connection.
+            pass
 
     def receive(self, timeout: float) -> Optional[Message]:
         """Return the next message; None after `timeout` seconds without one.

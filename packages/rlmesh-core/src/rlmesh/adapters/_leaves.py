@@ -11,7 +11,7 @@ from rlmesh.spaces import Dict as DictSpace
 from rlmesh.spaces import Tuple as TupleSpace
 
 from ._declaration import path_text
-from ._encodings import Encoding, checked_dim, name_of
+from ._encodings import Encoding, checked_dim
 from ._plain import sum_text
 from .roles import CANONICAL_WIDTHS, named
 from .tags import EnvTags, Field, ImageTag, Split, StateTag, TextTag
@@ -304,9 +304,3 @@ def missing(offers: Offers, role: str, part: Optional[str], where: str) -> Adapt
         f"{where}: expected the env to offer {named(role, part)}, got only {known or 'nothing'};"
         " optional=True would fill it in"
     )
-
-
-def describe_vector(leaf: VectorLeaf) -> str:
-    """Return a vector as a line of `explain` names it."""
-    encoding = "" if leaf.encoding is None else f", {name_of(leaf.encoding)}"
-    return f"{leaf.name} ({leaf.width} elements{encoding})"

@@ -290,8 +290,9 @@ def _source(plan: VectorPlan, spec: State) -> str:
     if plan.leaf is None:
         return f"made up ({plan.width} times {plan.fill:g})"
     encoding = "" if plan.leaf.encoding is None else f", {name_of(plan.leaf.encoding)}"
+    frame = "" if plan.leaf.frame is None else f", in the frame {plan.leaf.frame!r}"
     before = "the last output's " if spec.source == "action" else ""
-    return f"{before}{plan.leaf.name} ({plan.leaf.width} elements{encoding})"
+    return f"{before}{plan.leaf.name} ({plan.leaf.width} elements{encoding}{frame})"
 
 
 def _action_lines(action: ActionPlan) -> List[str]:
