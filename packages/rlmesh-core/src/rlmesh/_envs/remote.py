@@ -6,12 +6,14 @@ from types import TracebackType
 from typing import Any, ClassVar, Dict, Generic, Mapping, Optional, Tuple, Type, TypeVar
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._rpc.calls import BLOCKING
+from rlmesh._tasks import complete
 from rlmesh._transport.security import Token
 from rlmesh.backends import Backend, NativeBackend
 from rlmesh.spaces import Space
 from rlmesh.types import Value
 
-from .client import EnvClient, EnvView
+from .client import BlockingView, EnvClient, EnvView
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
@@ -64,6 +66,7 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
             reset_timeout=reset_timeout,
             takeover=takeover,
         )
+        complete(self._client.connect(BLOCKING))
         self._view = self.view(self._backend, device=self._device)
 
     @property
@@ -160,9 +163,9 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
         """
         self._client.shutdown()
 
-    def view(self, backend: Backend, **options: Any) -> EnvView:
+    def view(self, backend: Backend, **options: Any) -> BlockingView:
         """Return the same session with the values of another framework."""
-        return EnvView(self._client, backend, **options)
+        return BlockingView(EnvView(self._client, backend, **options))
 
     def __enter__(self: SelfT) -> SelfT:
         return self
