@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from time import perf_counter
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -51,6 +52,8 @@ class RemotePolicy:
     def __init__(self, rpc: RpcClient, timeouts: Timeouts, caller: Caller) -> None:
         self.predict_seconds = self.adapter_seconds = self.queue_seconds = 0.0
         self.batch_size = 1
+        # The least that was seen is what the way takes; what exceeds it was spent in a queue.
+        self._wire_seconds = math.inf
         goodbye(self, rpc)
         self._rpc = rpc
         self._timeouts = timeouts
@@ -104,17 +107,20 @@ class RemotePolicy:
         reader = PartReader(payload)
         actions: List[Any] = []
         try:
-            bodies, predicting, adapting = reply
+            bodies, predicting, adapting, self.batch_size = reply
             for encoded, count in bodies:
                 actions.append(self._decode(encoded, PartReader(reader.next(count))))
         except (TypeError, ValueError):
             raise _unreadable() from None
         if not actions:
             raise _unreadable()
-        # Others' observations in the same batch, or a clock of its own, may make it longer.
         elapsed = perf_counter() - started
+        # A clock of its own may make it longer.
         self.predict_seconds = min(predicting * 1e-9, elapsed)
         self.adapter_seconds = min(adapting * 1e-9, elapsed - self.predict_seconds)
+        rest = elapsed - self.predict_seconds - self.adapter_seconds
+        self._wire_seconds = min(self._wire_seconds, rest)
+        self.queue_seconds = rest - self._wire_seconds
         return actions
 
     async def observe(self, observation: Any, episode: Episode, step: int) -> None:
