@@ -50,8 +50,10 @@ async def _run_lane(
         for episode in queue:
             report(await _run_episode(lane, episode, retries, stop))
     finally:
-        await lane.end_episode()
-        lane.leave()
+        try:
+            await lane.end_episode()
+        finally:
+            await lane.leave()
 
 
 async def _run_episode(

@@ -63,7 +63,7 @@ class Lane:
         self._info: Mapping[Any, Any] = {}
         self._actions: Sequence[Any] = ()
         self._first = 0
-        self._env_seconds = self._wire_seconds = 0.0
+        self._env_seconds = self._wire_seconds = self._env_since = 0.0
         self._adapter_seconds = self._queue_seconds = self._predict_seconds = 0.0
         self._started = self._ended = perf_counter()
 
@@ -82,6 +82,7 @@ class Lane:
         self._ended = now = perf_counter()
         self._env_seconds = self.env.env_seconds
         self.usage.env_seconds += self._env_seconds
+        self._env_since = self._env_seconds
         self._wire_seconds = now - self._started - self._env_seconds
         self._episode = episode = Episode(os.urandom(16).hex(), seed, self._instruction)
         self._info = info
@@ -99,7 +100,8 @@ class Lane:
         if not 0 < index < len(self._actions):
             before = perf_counter()
             policy = self._policy
-            self._actions = await policy.predict(observation, episode, self.steps)
+            inside, self._env_since = self._env_since, 0.0
+            self._actions = await policy.predict(observation, episode, self.steps, inside)
             elapsed = perf_counter() - before
             predicting, queued = policy.predict_seconds, policy.queue_seconds
             self._predict_seconds += predicting
@@ -127,6 +129,7 @@ class Lane:
         self._ended = now = perf_counter()
         inside = self.env.env_seconds
         self._env_seconds += inside
+        self._env_since += inside
         self.usage.env_seconds += inside
         self.usage.steps += 1
         self._wire_seconds += now - before - inside
@@ -146,9 +149,9 @@ class Lane:
             self._actions = ()
             await self._policy.end_episode(episode.id)
 
-    def leave(self) -> None:
+    async def leave(self) -> None:
         """Play no more episodes."""
-        self._policy.leave()
+        await self._policy.leave()
 
     def result(self, index: int) -> EpisodeResult:
         """Return what came of the last episode up to now.
