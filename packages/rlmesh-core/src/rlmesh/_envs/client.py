@@ -167,14 +167,14 @@ class EnvView:
         self, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
     ) -> Tuple[Any, Any]:
         """Start an episode; return the observation and info."""
-        seed = _checked_seed(seed)
+        seed = checked_seed(seed)
         parts: Parts = []
         packed = None if options is None else encode_info(dict(options), parts)
         reply, payload = self._client.call(RESET, (seed, packed), parts)
         try:
             observation, info, elapsed = reply
         except (TypeError, ValueError):
-            raise _unreadable(3) from None
+            raise unreadable(3) from None
         self.env_seconds = elapsed * 1e-9
         reader = PartReader(payload)
         known = decode_info(info, reader, self._from_tensor)
@@ -188,7 +188,7 @@ class EnvView:
         try:
             observation, reward, terminated, truncated, info, elapsed = reply
         except (TypeError, ValueError):
-            raise _unreadable(6) from None
+            raise unreadable(6) from None
         self.env_seconds = elapsed * 1e-9
         reader = PartReader(payload)
         # Info first: what is forwarded are the large arrays before those of info.
@@ -202,7 +202,7 @@ class EnvView:
         try:
             packed, elapsed = reply
         except (TypeError, ValueError):
-            raise _unreadable(2) from None
+            raise unreadable(2) from None
         self.env_seconds = elapsed * 1e-9
         return decode_info(packed, PartReader(payload), self._from_tensor)["frame"]
 
@@ -211,7 +211,7 @@ class EnvView:
         self._client.close()
 
 
-def _checked_seed(seed: Any) -> Optional[int]:
+def checked_seed(seed: Any) -> Optional[int]:
     """Return a seed of any integer type, such as NumPy's, as an int that the wire carries."""
     if seed is None:
         return None
@@ -224,5 +224,6 @@ def _checked_seed(seed: Any) -> Optional[int]:
     return number
 
 
-def _unreadable(count: int) -> ProtocolError:
+def unreadable(count: int) -> ProtocolError:
+    """Return the error about a reply of another form than so many fields."""
     return ProtocolError(f"the reply of the env does not parse: expected {count} fields")

@@ -9,9 +9,8 @@ from rlmesh._wire.messages import SELECT
 from rlmesh.adapters.selection import Selection
 
 from .client import EnvCalls, EnvClient
-from .local import LocalEnv
-from .remote import RemoteEnvBase
-from .service import EnvService
+from .doors import local_env, new_service
+from .remote import RemoteBase
 
 
 def open_env(env_or_address: Any, token: str) -> Tuple[EnvCalls, bool]:
@@ -24,24 +23,40 @@ def open_env(env_or_address: Any, token: str) -> Tuple[EnvCalls, bool]:
         token: The server's secret, where an address is dialed.
 
     Raises:
-        TypeError: It is none of these.
+        TypeError: It is none of these, or a vector env.
         RLMeshError: The env cannot be reached, or has no usable spaces.
     """
-    if isinstance(env_or_address, RemoteEnvBase):
-        return env_or_address._client, False
+    if isinstance(env_or_address, RemoteBase):
+        return _single(env_or_address._client), False
     if hasattr(env_or_address, "reset") and hasattr(env_or_address, "step"):
-        return LocalClient(env_or_address), False
+        return _single(LocalClient(env_or_address)), False
     address = getattr(env_or_address, "address", env_or_address)
     if not isinstance(address, str):
         raise TypeError(
             "env_or_address: expected an env with reset() and step(), an object with an address,"
             f" or an address such as '127.0.0.1:5555', got {env_or_address!r}"
         )
-    return EnvClient(address, Token(token)), True
+    client = EnvClient(address, Token(token))
+    try:
+        return _single(client), True
+    except TypeError:
+        client.close()
+        raise
+
+
+def _single(client: EnvCalls) -> EnvCalls:
+    """Return what executes requests on an env, unless that is a vector env."""
+    contract = client.contract
+    if contract.num_envs is not None:
+        raise TypeError(
+            f"env_or_address: expected a single environment, got {contract.env_id!r}, which is a"
+            f" vector of {contract.num_envs}"
+        )
+    return client
 
 
 class LocalClient:
-    """Takes the place of a session for an env in this process.
+    """Takes the place of a session for an env, or a vector env, in this process.
 
     Values pass through the same codecs as those of a served env, so that a run's result does not
     depend on where the env is. Exceptions of the env arrive as they are.
@@ -51,9 +66,9 @@ class LocalClient:
     """
 
     def __init__(self, env: Any) -> None:
-        self._env = LocalEnv(env)
+        self._env = local_env(env)
         self.contract = self._env.contract()
-        self._service = EnvService(self._env, self.contract)
+        self._service = new_service(self._env, self.contract)
 
     def call(
         self, op: int, body: Any, payload: Sequence[memoryview]
