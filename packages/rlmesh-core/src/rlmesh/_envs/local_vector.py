@@ -14,7 +14,7 @@ from rlmesh.spaces import Box, Space
 
 from .local import LocalBase, is_vector_env, space_of, unwrapped
 
-Seeds = Union[None, int, Sequence[Optional[int]]]
+Seeds = Union[int, Sequence[Optional[int]], None]
 """The seed of the first sub-env, from which the others count up, or a seed for each."""
 
 VectorStepResult = Tuple[Any, Tensor, Tensor, Tensor, Any]
@@ -38,7 +38,9 @@ class LocalVectorEnv(LocalBase):
 
     def __init__(self, env: Any) -> None:
         if not is_vector_env(env):
-            raise TypeError(f"env: expected a vector environment, got {env!r}, which is a single one")
+            raise TypeError(
+                f"env: expected a vector environment, got {env!r}, which is a single one"
+            )
         super().__init__(env)
         self.num_envs = int(env.num_envs)
         self.single_observation_space = space_of(env, "single_observation_space")
@@ -79,7 +81,9 @@ class LocalVectorEnv(LocalBase):
         """
         result = self._reset(seed, options)
         if not isinstance(result, tuple) or len(result) != 2:
-            raise InvalidValue(f"reset: expected observations and infos from the env, got {result!r}")
+            raise InvalidValue(
+                f"reset: expected observations and infos from the env, got {result!r}"
+            )
         return result
 
     def step(self, actions: Any) -> VectorStepResult:

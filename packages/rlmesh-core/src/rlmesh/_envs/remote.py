@@ -36,6 +36,7 @@ class RemoteBase:
 
     _backend: ClassVar[Backend]
     _is_vector: ClassVar[bool] = False
+    _view: Any
 
     def __init__(
         self,
@@ -168,6 +169,8 @@ class RemoteEnvBase(RemoteBase, Generic[ObsT, ActT]):
         SecurityError: The server's token differs.
         ProtocolError: The server is none of ours, or of another version.
     """
+
+    _view: EnvView
 
     def reset(
         self, *, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None

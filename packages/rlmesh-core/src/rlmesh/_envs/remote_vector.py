@@ -38,6 +38,7 @@ class RemoteVectorEnvBase(RemoteBase, Generic[ObsT, ActT, ArrayT]):
     """
 
     _is_vector = True
+    _view: VectorView
 
     @property
     def num_envs(self) -> int:
@@ -85,7 +86,7 @@ class RemoteVectorEnvBase(RemoteBase, Generic[ObsT, ActT, ArrayT]):
                 their own space.
             RequestTimeout, ConnectionFailed, SessionLost: The session ended.
         """
-        return self._view.reset(seed, options)  # type: ignore[no-any-return]
+        return self._view.reset(seed, options)
 
     def step(self, actions: ActT) -> Tuple[ObsT, ArrayT, ArrayT, ArrayT, Dict[str, Any]]:
         """Execute one action in every sub-env.
@@ -104,7 +105,7 @@ class RemoteVectorEnvBase(RemoteBase, Generic[ObsT, ActT, ArrayT]):
             EnvError: The env raised, because a finished sub-env was not reset, say.
             RequestTimeout, ConnectionFailed, SessionLost: The session ended.
         """
-        return self._view.step(actions)  # type: ignore[no-any-return]
+        return self._view.step(actions)
 
     def render(self) -> Any:
         """Return what the env renders in its own mode: a tuple with a frame of each sub-env.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._values.tensor import Tensor
@@ -60,8 +60,9 @@ class VectorEnvService(EnvService):
         Those that are not, which Gymnasium lets pass, stay and travel like any info.
         """
         for key in FINAL_KEYS:
-            column = infos.get(key) if isinstance(infos, dict) else None
-            if isinstance(column, list) or getattr(column, "dtype", None) == object:
+            column: Any = infos.get(key) if isinstance(infos, dict) else None
+            is_array_of_objects = getattr(getattr(column, "dtype", None), "kind", "") == "O"
+            if is_array_of_objects or isinstance(column, list):
                 mark = len(parts)
                 try:
                     bodies = [

@@ -35,7 +35,8 @@ class VectorView:
         device: Optional[Any] = None,
     ) -> None:
         self.contract = contract = client.contract
-        assert contract.num_envs is not None and contract.single_observation_space is not None
+        assert contract.num_envs is not None
+        assert contract.single_observation_space is not None
         self.num_envs = contract.num_envs
         self.env_seconds = 0.0
         self._client, self._backend, self._device = client, backend, device

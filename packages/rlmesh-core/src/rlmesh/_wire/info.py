@@ -21,9 +21,9 @@ _INLINE_TENSOR, _PAYLOAD_TENSOR, _OBJECTS = 1, 2, 3
 def encode_info(info: Any, parts: Parts) -> Optional[bytes]:
     """Return an info dict as msgpack; None for an empty one.
 
-    Arrays stay arrays, also those of text and of objects, and NumPy scalars become numbers. Tuples and sets become lists, keys that
-    are neither strings nor integers become strings, and what has no plain form becomes its
-    `repr`. A container within itself becomes `"..."`.
+    Arrays stay arrays, also those of objects and of text, and NumPy scalars become numbers. Tuples
+    and sets become lists, keys that are neither strings nor integers become strings, and what has
+    no plain form becomes its `repr`. A container within itself becomes `"..."`.
 
     Args:
         info: What the env returned; anything but a mapping is put under the key `"info"`.

@@ -12,8 +12,8 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import gymnasium
 from gymnasium.vector import VectorEnv
-from numpy.typing import NDArray
 
+from numpy.typing import NDArray
 from rlmesh.numpy._backend import BACKEND
 from rlmesh.numpy._remote import RemoteEnv as _RemoteEnv
 from rlmesh.numpy._remote import RemoteVectorEnv as _RemoteVectorEnv
@@ -134,7 +134,7 @@ class RemoteVectorEnv(VectorEnv):
     def reset(
         self,
         *,
-        seed: Union[None, int, Sequence[Optional[int]]] = None,
+        seed: Union[int, Sequence[Optional[int]], None] = None,
         options: Optional[Mapping[str, Any]] = None,
     ) -> Tuple[Any, Dict[str, Any]]:
         """Start an episode in every sub-env, or in those of `options["reset_mask"]`."""
