@@ -7,7 +7,9 @@ from rlmesh import EnvContract, EnvServer, Model, RemoteEnv, RemoteVectorEnv, Te
 from rlmesh._envs.client import EnvClient
 from rlmesh._envs.local_vector import LocalVectorEnv
 from rlmesh._envs.ports import LocalClient
-from rlmesh._envs.vector_view import VectorView
+from rlmesh._envs.vector_view import BlockingVectorView, VectorView
+from rlmesh._rpc.calls import BLOCKING
+from rlmesh._tasks import complete
 from rlmesh._transport.security import Token
 from rlmesh._wire.messages import RESET
 from rlmesh.backends import NativeBackend
@@ -72,7 +74,7 @@ def served(env):
 def view(request, env):
     """The same env behind both doors."""
     if request.param == "here":
-        yield VectorView(LocalClient(env), NativeBackend())
+        yield BlockingVectorView(VectorView(LocalClient(env), NativeBackend()))
     else:
         with EnvServer(env) as server, RemoteVectorEnv(server.address) as remote:
             yield remote.view(NativeBackend())
@@ -156,8 +158,9 @@ def test_seeds_are_integers(view, seed):
 @pytest.mark.parametrize("seed", ["a", [1, 2], [1, 2, "a"]])
 def test_a_server_checks_seeds_as_well(served, seed):
     client = EnvClient(served, Token(""))
+    complete(client.connect(BLOCKING))
     with pytest.raises(ProtocolError, match="reset: expected an integer seed"):
-        client.call(RESET, (seed, None), ())
+        complete(client.call(RESET, (seed, None), ()))
     client.close()
 
 

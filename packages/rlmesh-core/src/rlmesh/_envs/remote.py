@@ -6,12 +6,14 @@ from types import TracebackType
 from typing import Any, ClassVar, Dict, Generic, Mapping, Optional, Tuple, Type, TypeVar
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._rpc.calls import BLOCKING
+from rlmesh._tasks import complete
 from rlmesh._transport.security import Token
 from rlmesh.backends import Backend, NativeBackend
 from rlmesh.spaces import Space
 from rlmesh.types import Value
 
-from .client import EnvClient, EnvView
+from .client import BlockingView, EnvClient, EnvView
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
@@ -58,6 +60,7 @@ class RemoteBase:
             reset_timeout=reset_timeout,
             takeover=takeover,
         )
+        complete(self._client.connect(BLOCKING))
         vector = self.contract.num_envs is not None
         if vector != self._is_vector:
             self._client.close()
@@ -170,7 +173,7 @@ class RemoteEnvBase(RemoteBase, Generic[ObsT, ActT]):
         ProtocolError: The server is none of ours, or of another version.
     """
 
-    _view: EnvView
+    _view: BlockingView
 
     def reset(
         self, *, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
@@ -209,9 +212,9 @@ class RemoteEnvBase(RemoteBase, Generic[ObsT, ActT]):
         """
         return self._view.step(action)
 
-    def view(self, backend: Backend, **options: Any) -> EnvView:
+    def view(self, backend: Backend, **options: Any) -> BlockingView:
         """Return the same session with the values of another framework."""
-        return EnvView(self._client, backend, **options)
+        return BlockingView(EnvView(self._client, backend, **options))
 
 
 class RemoteEnv(RemoteEnvBase[Value, Value]):

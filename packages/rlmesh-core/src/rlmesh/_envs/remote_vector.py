@@ -11,7 +11,7 @@ from rlmesh.types import Value
 
 from .local_vector import Seeds
 from .remote import ActT, ObsT, RemoteBase
-from .vector_view import VectorView
+from .vector_view import BlockingVectorView, VectorView
 
 ArrayT = TypeVar("ArrayT")
 
@@ -38,7 +38,7 @@ class RemoteVectorEnvBase(RemoteBase, Generic[ObsT, ActT, ArrayT]):
     """
 
     _is_vector = True
-    _view: VectorView
+    _view: BlockingVectorView
 
     @property
     def num_envs(self) -> int:
@@ -116,9 +116,9 @@ class RemoteVectorEnvBase(RemoteBase, Generic[ObsT, ActT, ArrayT]):
         """
         return self._view.render()
 
-    def view(self, backend: Backend, **options: Any) -> VectorView:
+    def view(self, backend: Backend, **options: Any) -> BlockingVectorView:
         """Return the same session with the values of another framework."""
-        return VectorView(self._client, backend, **options)
+        return BlockingVectorView(VectorView(self._client, backend, **options))
 
 
 class RemoteVectorEnv(RemoteVectorEnvBase[Value, Value, Tensor]):

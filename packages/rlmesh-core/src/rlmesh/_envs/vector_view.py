@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+from rlmesh._tasks import complete
 from rlmesh._values.tensor import Tensor
 from rlmesh._wire.codec import Codec
 from rlmesh._wire.info import decode_info, encode_info
@@ -48,13 +49,13 @@ class VectorView:
         )
         self._actions = Codec(contract.action_space, backend, "action")
 
-    def reset(
+    async def reset(
         self, seed: Seeds = None, options: Optional[Mapping[str, Any]] = None
     ) -> Tuple[Any, Any]:
         """Start episodes; return observations and infos."""
         parts: Parts = []
         packed = None if options is None else encode_info(dict(options), parts)
-        reply, payload = self._client.call(RESET, (self._checked_seeds(seed), packed), parts)
+        reply, payload = await self._client.call(RESET, (self._checked_seeds(seed), packed), parts)
         try:
             observations, infos, elapsed = reply
         except (TypeError, ValueError):
@@ -63,11 +64,11 @@ class VectorView:
         reader = PartReader(payload)
         return self._observations.decode(observations, reader), self._infos(infos, reader)
 
-    def step(self, actions: Any) -> Tuple[Any, Any, Any, Any, Any]:
+    async def step(self, actions: Any) -> Tuple[Any, Any, Any, Any, Any]:
         """Return observations, rewards, terminations, truncations and infos."""
         parts: Parts = []
         body = self._actions.encode(actions, parts)
-        reply, payload = self._client.call(STEP, body, parts)
+        reply, payload = await self._client.call(STEP, body, parts)
         try:
             observations, (rewards, terminations, truncations), infos, finals, elapsed = reply
         except (TypeError, ValueError):
@@ -86,9 +87,9 @@ class VectorView:
             known,
         )
 
-    def render(self) -> Any:
+    async def render(self) -> Any:
         """Return what the env renders in its mode: a tuple with the frame of each sub-env."""
-        reply, payload = self._client.call(RENDER, None, ())
+        reply, payload = await self._client.call(RENDER, None, ())
         try:
             packed, elapsed = reply
         except (TypeError, ValueError):
@@ -96,10 +97,6 @@ class VectorView:
         self.env_seconds = elapsed * 1e-9
         frames = self._infos(packed, PartReader(payload))["frame"]
         return tuple(frames) if isinstance(frames, list) else frames
-
-    def close(self) -> None:
-        """Free the env for other clients; calling it again does nothing."""
-        self._client.close()
 
     def _checked_seeds(self, seed: Seeds) -> Any:
         if not hasattr(seed, "__len__"):
@@ -134,3 +131,28 @@ class VectorView:
             infos[key] = self._backend.object_array("O", (self.num_envs,), values)
         except (TypeError, ValueError, LookupError) as exc:
             raise ProtocolError(f"step: the final observations do not parse: {exc}") from exc
+
+
+class BlockingVectorView:
+    """A view whose calls block.
+
+    Args:
+        view: The view; its client blocks as well.
+    """
+
+    def __init__(self, view: VectorView) -> None:
+        self._view = view
+
+    def reset(
+        self, seed: Seeds = None, options: Optional[Mapping[str, Any]] = None
+    ) -> Tuple[Any, Any]:
+        """Start episodes; return observations and infos."""
+        return complete(self._view.reset(seed, options))
+
+    def step(self, actions: Any) -> Tuple[Any, Any, Any, Any, Any]:
+        """Return observations, rewards, terminations, truncations and infos."""
+        return complete(self._view.step(actions))
+
+    def render(self) -> Any:
+        """Return what the env renders in its mode: a tuple with the frame of each sub-env."""
+        return complete(self._view.render())

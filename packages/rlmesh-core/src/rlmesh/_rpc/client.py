@@ -1,4 +1,8 @@
-"""The client's side of a session: one request at a time, sent again until it is answered."""
+"""The client's side of a session: one request at a time, sent again until it is answered.
+
+What exchanges messages is written as generators, so that a thread may wait for one session (the
+methods here do) or for many at once (`calls` does).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,10 @@ import contextlib
 import os
 import threading
 import time
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Generator, Optional, Sequence, Tuple, TypeVar
 
 from rlmesh._contract.peer import Limits, PeerInfo
-from rlmesh._transport.carrier import Connection, ConnectionLost
+from rlmesh._transport.carrier import Connection, ConnectionLost, Message
 from rlmesh._wire.errors import error_from_wire
 from rlmesh._wire.messages import (
     CLOSE,
@@ -29,6 +33,7 @@ from rlmesh._wire.messages import (
 from rlmesh.errors import (
     Busy,
     ConnectionFailed,
+    ProtocolError,
     RequestTimeout,
     RLMeshError,
     SessionLost,
@@ -45,8 +50,16 @@ Each time twice as many: a large reply, which a new connection cuts off, may tak
 _GLANCE = 0.25
 """Seconds between two looks at a connection, or at a busy server, that is expected to change."""
 _GOODBYE_TIMEOUT = 2.0
+_ARTICLES = {"env": "an"}
 
 _Reply = Tuple[Reply, Sequence[memoryview]]
+_T = TypeVar("_T")
+
+Steps = Generator[float, Optional[Message], _T]
+"""Yields for how many seconds to wait for the next message, and is sent that message, or None.
+
+`ConnectionLost` is thrown into it. What it returns is what was asked for.
+"""
 
 
 class RpcClient:
@@ -57,10 +70,18 @@ class RpcClient:
         address: The server's address, as errors show it.
         connect_timeout: Seconds to find the server, to wait for an env whose holder went away,
             and to restore a broken connection.
+        role: What must be served there, `"env"` or `"model"`; None asks for nothing.
     """
 
-    def __init__(self, connection: Connection, address: str, connect_timeout: float) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        address: str,
+        connect_timeout: float,
+        role: Optional[str] = None,
+    ) -> None:
         self.address = address
+        self._role = role
         self._connection = connection
         self._connect_timeout = connect_timeout
         self._lock = threading.Lock()
@@ -70,18 +91,21 @@ class RpcClient:
         self._limits = Limits()
         self._over: Optional[str] = "it was never opened"
 
+    @property
+    def connection(self) -> Connection:
+        """The way to the server, for whoever drives `Steps`."""
+        return self._connection
+
     def hello(self) -> PeerInfo:
         """Introduce this client, and return who the server is.
 
         Raises:
             ConnectionFailed: Nobody answered within the connect timeout.
-            ProtocolError: The server speaks another version, or is none of ours.
+            ProtocolError: The server speaks another version, is none of ours, or serves
+                something else.
             SecurityError: The server's token differs from ours.
         """
-        deadline = time.monotonic() + self._connect_timeout
-        peer = PeerInfo.from_dict(self._control(HELLO, _introduction(), deadline))
-        self._limits = peer.limits
-        return peer
+        return self.complete(self.greeting())
 
     def open(self, *, takeover: bool = False) -> Any:
         """Open the session, and return what the service says of itself.
@@ -93,24 +117,7 @@ class RpcClient:
             Busy: Another client holds the service.
             RLMeshError: As `hello`.
         """
-        self.hello()
-        body = {"client": _introduction(), "takeover": takeover}
-        deadline = time.monotonic() + self._connect_timeout
-        busy: Optional[Busy] = None
-        while True:
-            try:
-                description = self._control(OPEN, body, deadline)
-                self._over = None
-                return description
-            except Busy as exc:
-                busy = exc
-                if not busy.holder_gone or time.monotonic() > deadline - _GLANCE:
-                    raise
-            except (RequestTimeout, ConnectionFailed) as exc:
-                # The request may still be executed, and nobody would use the session.
-                self._send_goodbye()
-                raise (busy or exc) from None
-            time.sleep(_GLANCE)
+        return self.complete(self.opening(takeover))
 
     def ping(self) -> Any:
         """Return the server's status as plain data.
@@ -118,7 +125,7 @@ class RpcClient:
         Raises:
             RLMeshError: As `hello`.
         """
-        return self._control(PING, None, time.monotonic() + self._connect_timeout)
+        return self.complete(self._control(PING, None, time.monotonic() + self._connect_timeout))
 
     def shutdown(self) -> None:
         """Shut the server down.
@@ -127,7 +134,7 @@ class RpcClient:
             SecurityError: Its options do not allow that.
             RLMeshError: As `hello`.
         """
-        self._control(SHUTDOWN, None, time.monotonic() + self._connect_timeout)
+        self.complete(self._control(SHUTDOWN, None, time.monotonic() + self._connect_timeout))
 
     def call(
         self, op: int, body: Any, payload: Sequence[memoryview], timeout: float
@@ -147,6 +154,60 @@ class RpcClient:
             LimitExceeded: The request is larger than the server accepts.
             RLMeshError: What the server answered.
         """
+        return self.complete(self.calling(op, body, payload, timeout))
+
+    def complete(self, steps: Steps[_T]) -> _T:
+        """Return what steps return, waiting for this session's messages alone."""
+        receive = self._connection.receive
+        try:
+            wait = next(steps)
+            while True:
+                try:
+                    message = receive(wait)
+                except BaseException as exc:
+                    wait = steps.throw(exc)
+                else:
+                    wait = steps.send(message)
+        except StopIteration as done:
+            result: _T = done.value
+            return result
+
+    def greeting(self) -> Steps[PeerInfo]:
+        """Do what `hello` does, in steps."""
+        deadline = time.monotonic() + self._connect_timeout
+        body = yield from self._control(HELLO, _introduction(), deadline)
+        peer = PeerInfo.from_dict(body)
+        if self._role not in (None, peer.role):
+            found, expected = (f"{_ARTICLES.get(r, 'a')} {r}" for r in (peer.role, self._role))
+            raise ProtocolError(f"{self.address} serves {found}, expected {expected}")
+        self._limits = peer.limits
+        return peer
+
+    def opening(self, takeover: bool) -> Steps[Any]:
+        """Do what `open` does, in steps."""
+        yield from self.greeting()
+        body = {"client": _introduction(), "takeover": takeover}
+        deadline = time.monotonic() + self._connect_timeout
+        busy: Optional[Busy] = None
+        while True:
+            try:
+                description = yield from self._control(OPEN, body, deadline)
+                self._over = None
+                return description
+            except Busy as exc:
+                busy = exc
+                if not busy.holder_gone or time.monotonic() > deadline - _GLANCE:
+                    raise
+            except (RequestTimeout, ConnectionFailed) as exc:
+                # The request may still be executed, and nobody would use the session.
+                self._send_goodbye()
+                raise (busy or exc) from None
+            yield from self._pause(_GLANCE)
+
+    def calling(
+        self, op: int, body: Any, payload: Sequence[memoryview], timeout: float
+    ) -> Steps[Tuple[Any, Sequence[memoryview]]]:
+        """Do what `call` does, in steps."""
         with self._lock:
             if self._over is not None:
                 raise SessionLost(f"the session with {self.address} is over: {self._over}")
@@ -156,7 +217,7 @@ class RpcClient:
                 check_size(control, payload, self._limits, OP_NAMES[op])
             self._acting_id = number
             try:
-                reply, received = self._exchange(op, number, control, payload, timeout)
+                reply, received = yield from self._exchange(op, number, control, payload, timeout)
             except BaseException as exc:
                 # Also after Ctrl-C: nobody knows then whether the server has this number.
                 self._end(str(exc) or type(exc).__name__)
@@ -178,13 +239,13 @@ class RpcClient:
             self._end("it was closed")
             self._connection.close()
 
-    def _control(self, op: int, body: Any, deadline: float) -> Any:
+    def _control(self, op: int, body: Any, deadline: float) -> Steps[Any]:
         """Exchange one request outside the session, and return the reply's body."""
         with self._lock:
             self._control_id += 1
             control = pack(Request(op, self._control_id, self._session, 0, body))
             remaining = max(deadline - time.monotonic(), 0.0)
-            reply, _ = self._exchange(op, self._control_id, control, (), remaining)
+            reply, _ = yield from self._exchange(op, self._control_id, control, (), remaining)
         self._boot = reply.boot
         if reply.status != OK:
             raise self._error(reply)
@@ -192,23 +253,25 @@ class RpcClient:
 
     def _exchange(
         self, op: int, number: int, control: bytes, payload: Sequence[memoryview], timeout: float
-    ) -> _Reply:
+    ) -> Steps[_Reply]:
         """Send a request, again where that is needed, until its reply is there."""
         connection = self._connection
         connection.send(control, payload)
         started = sent = time.monotonic()
         lost: Optional[float] = None if connection.connected else started
-        wait, patience = 0.0 if lost is None else _GLANCE, RESEND_INTERVAL
+        wait, patience = min(timeout, RESEND_INTERVAL if lost is None else _GLANCE), RESEND_INTERVAL
         while True:
             try:
-                reply = self._receive(op, number, wait)
+                message = yield wait
             except ConnectionLost:
                 lost = sent = time.monotonic()
                 connection.reconnect()
                 connection.send(control, payload)
             else:
-                if reply is not None:
-                    return reply
+                if message is not None:
+                    reply = self._reply_to(op, number, message)
+                    if reply is not None:
+                        return reply, message.payload
                 if connection.connected:
                     lost = None
             now = time.monotonic()
@@ -222,20 +285,24 @@ class RpcClient:
                 connection.send(control, payload)
             wait = min(started + timeout - now, patience if lost is None else _GLANCE)
 
-    def _receive(self, op: int, number: int, timeout: float) -> Optional[_Reply]:
-        """Return the reply to one request, dropping whatever else arrives before it."""
-        deadline = 0.0
-        while True:
-            message = self._connection.receive(timeout)
-            if message is None:
-                return None
-            reply = unpack_reply(message.control)
-            if reply.id == number and reply.op == op:
-                return reply, message.payload
-            if reply.op == UNPARSED:
-                raise self._error(reply)
-            deadline = deadline or time.monotonic() + timeout
-            timeout = max(deadline - time.monotonic(), 0.0)
+    def _reply_to(self, op: int, number: int, message: Message) -> Optional[Reply]:
+        """Return the reply in a message if it is the one to a request; others are dropped."""
+        reply = unpack_reply(message.control)
+        if reply.id == number and reply.op == op:
+            return reply
+        if reply.op == UNPARSED:
+            raise self._error(reply)
+        return None
+
+    def _pause(self, seconds: float) -> Steps[None]:
+        """Wait, dropping what arrives meanwhile."""
+        deadline = time.monotonic() + seconds
+        while seconds > 0:
+            try:
+                yield seconds
+            except ConnectionLost:
+                self._connection.reconnect()
+            seconds = deadline - time.monotonic()
 
     def _end(self, reason: str) -> None:
         """End the session on both sides, as far as the other side can still be told."""
@@ -246,13 +313,23 @@ class RpcClient:
         with contextlib.suppress(ConnectionLost, RLMeshError):
             number = self._send_goodbye()
             if self._connection.connected:
-                self._receive(CLOSE, number, _GOODBYE_TIMEOUT)
+                self._await_goodbye(number)
 
     def _send_goodbye(self) -> int:
         """Ask the server to end the session; return the request's number."""
         number = self._acting_id + 1
         self._connection.send(pack(Request(CLOSE, number, self._session, self._received, None)))
         return number
+
+    def _await_goodbye(self, number: int) -> None:
+        """Wait until the server has ended the session, so that the next client finds it free."""
+        deadline = time.monotonic() + _GOODBYE_TIMEOUT
+        remaining = _GOODBYE_TIMEOUT
+        while remaining > 0:
+            message = self._connection.receive(remaining)
+            if message is not None and self._reply_to(CLOSE, number, message) is not None:
+                return
+            remaining = deadline - time.monotonic()
 
     def _error(self, reply: Reply) -> RLMeshError:
         return error_from_wire(reply.body, OP_NAMES.get(reply.op, "request"), self.address)

@@ -115,13 +115,13 @@ class RpcServer:
         """Receive requests and execute them until a stop, and the end of the drain."""
         waiting, receive = self._waiting, self._listener.receive
         while True:
-            patience = _TICK
-            if waiting:
-                patience = self._service.delay(waiting)
-            elif self._stopping.is_set():
-                patience = min(self._drain_until - time.monotonic(), _TICK)
-                if patience <= 0 or not len(self._sessions):
-                    return
+            patience = self._service.delay(waiting)
+            if patience is None:
+                patience = _TICK
+                if self._stopping.is_set():
+                    patience = min(self._drain_until - time.monotonic(), _TICK)
+                    if patience <= 0 or not len(self._sessions):
+                        return
             if patience <= 0:
                 self._work()
             else:
