@@ -258,9 +258,16 @@ def test_a_single_env_is_no_vector_env():
         LocalVectorEnv(Countdown())
 
 
-def test_what_is_no_observation_of_the_space_travels_as_info(view, env):
+@pytest.mark.parametrize(
+    "finals",
+    [
+        [Tensor.from_values([1.5], "float64"), None, Tensor.from_values([2], "int64")],
+        [None, None],
+        7,
+    ],
+)
+def test_what_is_no_observation_of_the_space_travels_as_info(view, env, finals):
     step = env.step
-    finals = [Tensor.from_values([1.5], "float64"), None, Tensor.from_values([2], "int64")]
     env.step = lambda actions: (*step(actions)[:4], {"a": 1, "final_obs": finals, "b": 2})
     view.reset()
     infos = view.step([1, 1, 1])[4]

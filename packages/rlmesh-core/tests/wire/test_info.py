@@ -137,6 +137,23 @@ def test_an_array_of_objects_in_another_number_is_a_protocol_error(shape):
         decode_info(packed, PartReader(()), lambda tensor: tensor)
 
 
+@pytest.mark.parametrize("kind", ["", "U9999", "f", 7, None])
+def test_an_array_of_another_kind_is_a_protocol_error(kind):
+    packed = pack({"a": msgpack.ExtType(3, pack([kind, [1], [1]]))})
+    with pytest.raises(ProtocolError, match=r"info: an array does not parse: kind: expected"):
+        decode_info(packed, PartReader(()), lambda tensor: tensor)
+
+
+def test_an_array_of_an_unknown_framework_becomes_a_list():
+    class Exotic:
+        dtype, shape = "float8", (2,)
+
+        def tolist(self):
+            return [1.5, 2.5]
+
+    assert arrived({"a": Exotic()}) == {"a": [1.5, 2.5]}
+
+
 def test_info_that_is_no_dict_on_arrival_is_a_protocol_error():
     with pytest.raises(ProtocolError, match="info: expected a dict, got int"):
         decode_info(pack(7), PartReader(()), lambda tensor: tensor)

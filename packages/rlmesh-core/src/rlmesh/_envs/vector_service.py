@@ -62,7 +62,8 @@ class VectorEnvService(EnvService):
         for key in FINAL_KEYS:
             column: Any = infos.get(key) if isinstance(infos, dict) else None
             is_array_of_objects = getattr(getattr(column, "dtype", None), "kind", "") == "O"
-            if is_array_of_objects or isinstance(column, list):
+            is_column = is_array_of_objects or isinstance(column, list)
+            if is_column and len(column) == self._vector.num_envs:
                 mark = len(parts)
                 try:
                     bodies = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Callable, List, Mapping, Sequence
 
-OBJECT_KINDS = "OUS"
+OBJECT_KINDS = ("O", "U", "S")
 """NumPy's kinds of arrays that hold objects, text and bytes."""
 
 

@@ -72,6 +72,8 @@ def decode_info(
                     raise ValueError(f"arrays of arrays, more than {_MAX_DEPTH} deep")
                 kind, shape, items = unpack(packed, array)
                 depth -= 1
+                if kind not in OBJECT_KINDS:
+                    raise ValueError(f"kind: expected one of {OBJECT_KINDS}, got {kind!r}")
                 return object_array(kind, shape, items)
             dtype, shape, content = msgpack.unpackb(packed)
             if code == _PAYLOAD_TENSOR:
