@@ -48,6 +48,7 @@ FOR_BACKENDS = (
     "rlmesh.specs",
     "rlmesh.types",
     "rlmesh._envs.remote.RemoteEnvBase",
+    "rlmesh._envs.remote_vector.RemoteVectorEnvBase",
     "rlmesh._models.remote.RemoteModelBase",
     "rlmesh._models.base.ModelBase",
 )

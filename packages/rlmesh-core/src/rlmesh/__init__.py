@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rlmesh import backends, errors, spaces, specs, types
     from rlmesh._contract.contract import EnvContract
     from rlmesh._envs.remote import RemoteEnv
+    from rlmesh._envs.remote_vector import RemoteVectorEnv
     from rlmesh._envs.server import EnvServer
     from rlmesh._models.adaptation import DELEGATED
     from rlmesh._models.base import Model
@@ -41,6 +42,7 @@ __all__ = [
     # Serving envs and models, and using them from elsewhere
     "EnvServer",
     "RemoteEnv",
+    "RemoteVectorEnv",
     "ModelServer",
     "RemoteModel",
     "ServeOptions",
@@ -71,6 +73,7 @@ _HOMES = {
     "DELEGATED": "rlmesh._models.adaptation",
     "EnvServer": "rlmesh._envs.server",
     "RemoteEnv": "rlmesh._envs.remote",
+    "RemoteVectorEnv": "rlmesh._envs.remote_vector",
     "ModelServer": "rlmesh._models.server",
     "RemoteModel": "rlmesh._models.remote",
     "ServeOptions": "rlmesh._rpc.options",

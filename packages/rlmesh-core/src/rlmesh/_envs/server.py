@@ -9,8 +9,7 @@ from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Service
 from rlmesh.adapters.tags import EnvTags
 
-from .local import LocalEnv
-from .service import EnvService
+from .doors import local_env, new_service
 
 
 class EnvServer(ServerBase):
@@ -21,11 +20,12 @@ class EnvServer(ServerBase):
     started again.
 
     Args:
-        env: An env with Gymnasium's API, or a legacy `gym` one.
+        env: An env with Gymnasium's API, or a legacy `gym` one; or a vector env of either.
         address: `tcp://host:port`, `host:port` or `unix:///path`. Port 0 takes a free one.
         token: The secret that clients must share; empty means `RLMESH_TOKEN`, or none.
         options: See `ServeOptions`.
-        tags: What the env's observations and actions are, for models with a spec.
+        tags: What the env's observations and actions are, for models with a spec; for a vector
+            env, those of one sub-env.
 
     Raises:
         AdapterResolutionError: The tags do not fit the env's spaces.
@@ -51,11 +51,11 @@ class EnvServer(ServerBase):
         tags: Optional[EnvTags] = None,
     ) -> None:
         super().__init__(address, token, options)
-        self._env = LocalEnv(env)
+        self._env = local_env(env)
         self._contract = self._env.contract(tags)
 
     def _new_service(self) -> Service:
-        return EnvService(self._env, self._contract)
+        return new_service(self._env, self._contract)
 
     def _name(self) -> str:
         return repr(self._contract.env_id)
