@@ -100,7 +100,7 @@ class Timing:
 
     def __str__(self) -> str:
         return (
-            f"{self.lanes} lanes: {self.steps_per_second:,.0f} steps/s;"
+            f"{self.lanes} {'lane' if self.lanes == 1 else 'lanes'}: {self.steps_per_second:,.0f} steps/s;"
             f" lanes {self.lane_utilization:.0%} in their envs, model {self.model_utilization:.0%}"
             f" busy with batches of {self.mean_batch_size:.3g};"
             f" observations wait {_milliseconds(self.mean_queue_seconds)},"
