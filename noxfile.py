@@ -59,6 +59,7 @@ BACKENDS = {
 }
 OURS = ["rlmesh-core", *(f"rlmesh-{name}" for name in BACKENDS), "rlmesh"]
 PEER = "rlmesh==0.1.0"  # the public package of that name; nothing but `peer` may install it
+VLA_EVAL = "vla-eval==0.8.0"
 
 WHEELS = ROOT / ".nox" / "dist"
 TESTING = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6.113"]
@@ -228,20 +229,29 @@ def docs(session: nox.Session) -> None:
     )
 
 
-@nox.session(python=MAIN, requires=["wheels", "peer"])
+@nox.session(python=MAIN, requires=["wheels", "peer", "vla-eval"])
 def bench(session: nox.Session) -> None:
-    """Measure steps and model runs against the floor, adapters by hand, and the public peer."""
-    install(session, *ours("rlmesh[all]"))
-    peer_python = {"RLMESH_PEER_PYTHON": python_of(session, "peer")}
+    """Measure steps, runs, adapters and lanes against the floor, work by hand, and public peers."""
+    install(session, *ours("rlmesh[all]"), *ENVS)
+    names = {"RLMESH_PEER_PYTHON": "peer", "VLA_EVAL_PYTHON": "vla-eval"}
+    pythons = {name: python_of(session, other) for name, other in names.items()}
     for name in ("step", "model_run", "adapter"):
         script = f"tests-integration/benchmarks/{name}.py"
-        session.run("python", script, *session.posargs, env=peer_python)
+        session.run("python", script, *session.posargs, env=pythons)
+    others = [argument for argument in session.posargs if argument != "--tcp"]
+    session.run("python", "tests-integration/benchmarks/parallel.py", *others, env=pythons)
 
 
 @nox.session(python=MAIN)
 def peer(session: nox.Session) -> None:
     """A venv for `bench` that holds the public package `rlmesh`, and nothing of ours."""
     session.install(PEER, "numpy", "gymnasium")
+
+
+@nox.session(name="vla-eval", python=MAIN)
+def vla_eval(session: nox.Session) -> None:
+    """A venv for `bench` that holds the public package `vla-eval`, and nothing of ours."""
+    session.install(VLA_EVAL)
 
 
 @nox.session(name="demo-env", requires=["wheels"])

@@ -57,7 +57,7 @@ def main() -> None:
         title = f"{fit}: median step of {given.effort.rounds} rounds"
         print_table(title, columns, cells, "that all by hand give the same as ours", "other")
     names = [(pair[0], name) for name, pair in _OTHERS.items() if name in ("numpy", "torch", "jax")]
-    print_versions([*names, (_PEER, "peer")], measured)
+    print_versions([*names, (_PEER, "peer")], measured.versions)
 
 
 if __name__ == "__main__":

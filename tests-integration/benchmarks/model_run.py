@@ -63,7 +63,7 @@ def main() -> None:
         title = f"{transport}: median step of {given.effort.rounds} rounds"
         counted = f"the counting bytes of {checked} observations"
         print_table(title, columns, cells, counted)
-    print_versions([("ours", "ours"), ("served peer", "peer")], measured)
+    print_versions([("ours", "ours"), ("served peer", "peer")], measured.versions)
 
 
 if __name__ == "__main__":

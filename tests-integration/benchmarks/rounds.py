@@ -21,8 +21,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-_WORKER = Path(__file__).with_name("worker.py")
-_PEER_VARIABLE = "RLMESH_PEER_PYTHON"
+_FOLDER = Path(__file__).parent
+PEER_VARIABLE = "RLMESH_PEER_PYTHON"
 
 
 class Effort(NamedTuple):
@@ -46,17 +46,25 @@ class Row(NamedTuple):
 class Client:
     """A contender's client, which starts its servers; `close` ends them all.
 
+    Args:
+        name: The contender's.
+        python: The Python that runs it.
+        script: Of this folder.
+        arguments: The script's.
+
     Attributes:
         versions: Of Python, and of the libraries that they use.
     """
 
-    def __init__(self, name: str, python: str, payload: str, address: str) -> None:
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    def __init__(self, name: str, python: str, script: str, *arguments: str) -> None:
+        environment = dict(os.environ)
+        if python != sys.executable:
+            environment.pop("PYTHONPATH", None)
         # Empty asks the peer for its newest edition; unset, it warns.
         environment["RLMESH_WORKFLOW_EDITION"] = ""
         self._name = name
         self._process = subprocess.Popen(
-            [python, str(_WORKER), "step", name, payload, address],
+            [python, str(_FOLDER / script), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -68,11 +76,15 @@ class Client:
         """Wait until the client is connected."""
         self.versions = self._read()
 
+    def ask(self, *words: object) -> Any:
+        """Return its answer to a line of such words."""
+        assert self._process.stdin is not None
+        print(*words, file=self._process.stdin, flush=True)
+        return self._read()
+
     def take(self, turn: str, seconds: float) -> List[int]:
         """Take steps for so long; return the nanoseconds of each."""
-        assert self._process.stdin is not None
-        print(turn, seconds, file=self._process.stdin, flush=True)
-        times: List[int] = self._read()
+        times: List[int] = self.ask(turn, seconds)
         return times
 
     def close(self) -> None:
@@ -131,7 +143,8 @@ def measure(
             python = peer if peer and "peer" in name else sys.executable
             unix = f"unix://{folder}/{name.replace(' ', '-')}"
             address = unix if transport == "unix" else "tcp://127.0.0.1:0"
-            clients[name] = Client(name, python, payload, address)
+            arguments = ("step", name, payload, address)
+            clients[name] = Client(name, python, "worker.py", *arguments)
             stack.callback(clients[name].close)
         for client in clients.values():
             client.wait()
@@ -168,7 +181,7 @@ def options(description: str, full: Effort) -> Options:
     print(f"machine: {platform.platform()}, {os.cpu_count()} CPUs", flush=True)
     transports = ["unix", *(["tcp"] if arguments.tcp else [])]
     effort = _QUICK if arguments.quick else full
-    return Options(transports, effort, os.environ.get(_PEER_VARIABLE))
+    return Options(transports, effort, os.environ.get(PEER_VARIABLE))
 
 
 def print_table(
@@ -199,16 +212,20 @@ def print_table(
     print(f"\nchecked {checked}", flush=True)
 
 
-def print_versions(names: Sequence[Tuple[str, str]], measured: Measurement) -> None:
+def print_versions(
+    names: Sequence[Tuple[str, str]],
+    versions: Mapping[str, Mapping[str, str]],
+    variable: str = PEER_VARIABLE,
+) -> None:
     """Print what ran.
 
     Args:
         names: Of contenders, each with what it is printed as.
-        measured: Where their versions are found.
+        versions: Of those that ran.
+        variable: What the others would have needed.
     """
     for name, shown in names:
-        if name in measured.versions:
-            versions = measured.versions[name].items()
-            print(f"{shown}:", ", ".join(" ".join(item) for item in versions))
+        if name in versions:
+            print(f"{shown}:", ", ".join(" ".join(item) for item in versions[name].items()))
         else:
-            print(f"{shown}: left out, because {_PEER_VARIABLE} is not set")
+            print(f"{shown}: left out, because {variable} is not set", flush=True)

@@ -10,23 +10,14 @@ each. A served model prints its own times for each line. All end when their stan
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import platform
 import sys
 import threading
-from importlib import metadata
-from typing import Any, Dict
 
+from answers import answer, versions
 from contenders import PARTS, contender
 from server import Server
 from turns import TimedPolicy
-
-_LIBRARIES = (
-    *("rlmesh-core", "rlmesh", "pyzmq", "msgpack", "numpy", "gymnasium"),
-    *("opencv-python-headless", "opencv-python", "torch", "jax"),
-)
 
 
 def main() -> None:
@@ -43,7 +34,7 @@ def _serve(name: str, part: str, payload: str, address: str) -> None:
 
     def obey_parent() -> None:
         for _ in sys.stdin:
-            _answer(policy.times())
+            answer(policy.times())
         os._exit(0)
 
     threading.Thread(target=obey_parent, daemon=True).start()
@@ -68,22 +59,10 @@ def _take_turns(name: str, payload: str, address: str) -> None:
             own = f"{address}-{part}" if address.startswith("unix:") else address
             servers.append(Server(name, part, payload, own))
     turns = chosen.connect(payload, *servers)
-    _answer(_versions())
+    answer(versions())
     for line in sys.stdin:
         turn, seconds = line.split()
-        _answer(turns[turn](float(seconds)))
-
-
-def _answer(data: Any) -> None:
-    print(json.dumps(data), flush=True)
-
-
-def _versions() -> Dict[str, str]:
-    versions = {"Python": platform.python_version()}
-    for library in _LIBRARIES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[library] = metadata.version(library)
-    return versions
+        answer(turns[turn](float(seconds)))
 
 
 if __name__ == "__main__":
