@@ -88,8 +88,8 @@ def test_the_first_error_is_the_one_that_is_raised():
         finally:
             raise KeyError
 
-    with pytest.raises(ValueError):
-        run_together([fail_late(), fail(ValueError())], lambda: None)
+    with pytest.raises(ZeroDivisionError):
+        run_together([fail_late(), fail(ZeroDivisionError())], lambda: None)
 
 
 def test_a_promise_gives_its_value_or_raises_its_error():

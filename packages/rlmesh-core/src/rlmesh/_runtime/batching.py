@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from time import monotonic
-from typing import Deque, Dict, Generic, Hashable, List, Optional, Sequence, Tuple, TypeVar
+from typing import Deque, Dict, Generic, Hashable, List, Optional, Sequence, Tuple, TypeVar, cast
 
 from .scheduling import BatchScheduler
 
@@ -67,8 +67,9 @@ class BatchQueue(Generic[LaneT, JobT]):
         if not self._jobs:
             return math.inf
         now = monotonic()
-        self._due, until = self._scheduler.decide(now)
-        if self._due:
+        due, until = self._scheduler.decide(now)
+        if due:
+            self._due = cast("Sequence[LaneT]", due)
             return 0.0
         return math.inf if until is None else max(until - now, 0.0)
 

@@ -14,6 +14,7 @@ from .lookahead import NOISY, Expected, lookahead
 
 _UNITS = 16  # into which many lanes are bundled for the lookahead, to bound what it costs
 _GOLDEN = 0.618034  # its multiples are spread evenly over the unit interval, however many they are
+_TRIFLE = 2e-4  # seconds of a forward pass that are not worth the time that a decision takes
 _FAVOUR = 4  # at the end of a run, how steeply a lane counts more that has more to do
 
 
@@ -168,6 +169,8 @@ class BatchScheduler:
         if not ready:
             return Decision()
         if lanes == 1 or (ready >= self._most and lanes > self._most) or not (cost and usual):
+            return self._oldest(self._most)
+        if cost[min(ready, self._most)] < _TRIFLE:
             return self._oldest(self._most)
         oldest = min(self._ready.values())
         bound = float("inf") if self._max_wait is None else oldest + self._max_wait
