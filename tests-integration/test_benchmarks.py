@@ -44,9 +44,18 @@ policy.predict(env.reset()[0])
 policy.predict(env.reset()[0])
 """
 
+LATE_ACTION = """
+import sys, sleeping
+env = sleeping.SleepingEnv(sleeping.SCENARIOS["a"], 2, 0, sys.argv[1])
+first = env.reset(0)
+env.step(first)
+env.step(first)
+"""
+
 
 def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "RLMESH_PEER_PYTHON"}
+    peers = ("RLMESH_PEER_PYTHON", "VLA_EVAL_PYTHON")
+    environment = {k: v for k, v in os.environ.items() if k not in peers}
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=BENCHMARKS,
@@ -144,6 +153,67 @@ def test_an_observation_of_another_step_ends_the_benchmark() -> None:
     done = run("-c", LATE_CONTENDER, "step", "late", PAYLOADS[0], "", stdin="step 0.01\n")
     assert done.returncode != 0
     assert "WrongByte: step 1: expected the bytes [1], got [0]" in done.stderr
+
+
+def table(output: str, title: str, checked: str) -> Tuple[List[str], Dict[str, int]]:
+    """Return the columns of a table of `parallel.py`, and how many numbers each row has."""
+    pattern = rf"^{title}: .*\n\n(.+)\n((?:.+\n)+)\nchecked {checked}$"
+    found = re.search(pattern, output, re.M)
+    assert found, output
+    rows = [words(row) for row in found[2].splitlines()]
+    assert all(re.fullmatch(NUMBER, number) for _, *numbers in rows for number in numbers), rows
+    return words(found[1]), {name: len(numbers) for name, *numbers in rows}
+
+
+def test_parallel_compares_lanes_that_sleep_with_lockstep_and_the_best_schedule() -> None:
+    done = run("parallel.py", "scenarios", "--quick")
+    assert done.returncode == 0, done.stderr
+    checked = "that every action of every contender is the one for its observation"
+    columns, rows = table(done.stdout, "scenarios", checked)
+    times = ["reference s", "best s", "local s", "served s"]
+    ratios = [f"{ours}/{other}" for other in ("reference", "best") for ours in ("local", "served")]
+    assert columns == ["scenario", *times, *ratios]
+    assert [name[:3] for name in rows] == ["a: ", "b: ", "c: ", "d: "]
+    assert set(rows.values()) == {8}
+    pattern = rf"^promise, [a-d]: \w+/\w+ {NUMBER}, at most {NUMBER}$"
+    assert len(re.findall(pattern, done.stdout, re.M)) == 8
+    for peer, variable in ("peer", "RLMESH_PEER_PYTHON"), ("vla-eval", "VLA_EVAL_PYTHON"):
+        assert f"\n{peer}: left out, because {variable} is not set\n" in done.stdout
+
+
+def test_parallel_has_identical_results_of_real_envs_however_they_are_run() -> None:
+    done = run("parallel.py", "real", "--quick")
+    assert done.returncode == 0, done.stderr
+    columns, rows = table(done.stdout, "real", "that all results are identical, or not")
+    times = ["sequential s", "local s", "served s"]
+    assert columns == ["env", *times, "sequential/local", "sequential/served"]
+    assert rows == {"HalfCheetah-v5": 5, "ALE/Pong-v5": 5}
+    found = re.findall(r"^(\S+, \w+): identical; \d lanes?: .* steps/s; .*$", done.stdout, re.M)
+    assert found == [f"{env}, {time.split()[0]}" for env in rows for time in times]
+
+
+def test_parallel_measures_the_sessions_and_the_memory_of_a_served_model() -> None:
+    done = run("parallel.py", "sessions", "--quick")
+    assert done.returncode == 0, done.stderr
+    columns, rows = table(done.stdout, "sessions", r"the actions of \d+ steps")
+    fairness = ["slowest/median", "fastest/median"]
+    assert columns == ["at a time", "steps/s", *fairness, "resident MB", "KB per session"]
+    *stages, last = rows
+    assert stages == ["2 sessions", "6 sessions", "12 sessions"]
+    assert re.fullmatch(r"12 sessions, \d+ episodes", last)
+    assert set(rows.values()) == {5}
+    assert re.search(rf"; {NUMBER} MB before, {NUMBER} MB at most, {NUMBER} MB after", done.stdout)
+
+
+def test_parallel_knows_its_parts() -> None:
+    done = run("parallel.py", "everything")
+    assert done.returncode != 0
+    assert "expected some of scenarios, real, sessions, got everything" in done.stderr
+
+
+def test_an_action_for_another_observation_ends_a_sleeping_env(tmp_path: Path) -> None:
+    done = run("-c", LATE_ACTION, str(tmp_path))
+    assert "WrongAction: lane 0: [0. 0.], expected [0. 1.]" in done.stderr
 
 
 def test_import_time_gives_the_ratio_for_each_import() -> None:
