@@ -66,36 +66,34 @@ class Sessions:
         for session in list(self._open.values()):
             self.end(session)
 
-    def make_room(self, takeover: bool) -> None:
-        """Make sure that one more session fits.
+    def refusal(self, takeover: bool) -> Optional[Busy]:
+        """Return why one more session does not fit; None where it does.
 
         Args:
-            takeover: Whether to end a session whose client cannot be reached.
-
-        Raises:
-            Busy: It does not fit.
+            takeover: Whether to make room by ending a session whose client cannot be reached.
         """
         if len(self._open) < self._capacity:
-            return
-        lost = [session for session in self._open.values() if not self._reaches(session)]
+            return None
+        lost = [session for session in self._open.values() if not self.reaches(session)]
         idle = [session for session in lost if not session.running]
         if takeover and idle:
             self.end(idle[0])
-            return
+            if len(self._open) < self._capacity:
+                return None
         gone = bool(lost) or any(session.abandoned for session in self._open.values())
-        raise Busy(self._busy_sentence(), holder_gone=gone)
+        return Busy(self._busy_sentence(), holder_gone=gone)
 
     def check(self) -> None:
         """Probe every client; end the sessions of those that stay unreachable."""
         now = time.monotonic()
         for session in list(self._open.values()):
-            if self._reaches(session) or session.running or session.unreachable_since is None:
+            if self.reaches(session) or session.running or session.unreachable_since is None:
                 continue
             if now - session.unreachable_since >= self._grace:
                 logger.warning("freed the %s of a client that went away", self._role)
                 self.end(session)
 
-    def _reaches(self, session: Session) -> bool:
+    def reaches(self, session: Session) -> bool:
         """Return whether a client can be reached, and remember since when it cannot."""
         reachable = self._listener.send(session.peer, self._probe)
         if reachable:
@@ -106,7 +104,9 @@ class Sessions:
 
     def _busy_sentence(self) -> str:
         if self._capacity > 1:
-            return f"the {self._role} has {len(self._open)} clients, as many as it may have"
+            return (
+                f"the {self._role} has {len(self._open)} clients, as many as its max_sessions allows"
+            )
         (holder,) = self._open.values()
         if holder.abandoned:
             return f"the {self._role} still executes a call that its last client gave up"
