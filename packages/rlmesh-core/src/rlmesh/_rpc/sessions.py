@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Dict, List, Optional
+from typing import Dict, Iterator, List, Optional
 
 from rlmesh._transport.carrier import Listener
 from rlmesh._wire.messages import OK, PROBE, Reply, pack
@@ -45,6 +45,9 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._open)
 
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._open.values()))
+
     @property
     def idle_seconds(self) -> float:
         """For how long there has been no session; 0 while there is one."""
@@ -63,7 +66,7 @@ class Sessions:
 
     def end_all(self) -> None:
         """End every session."""
-        for session in list(self._open.values()):
+        for session in self:
             self.end(session)
 
     def refusal(self, takeover: bool) -> Optional[Busy]:
@@ -74,19 +77,19 @@ class Sessions:
         """
         if len(self._open) < self._capacity:
             return None
-        lost = [session for session in self._open.values() if not self.reaches(session)]
+        lost = [session for session in self if not self.reaches(session)]
         idle = [session for session in lost if not session.running]
         if takeover and idle:
             self.end(idle[0])
             if len(self._open) < self._capacity:
                 return None
-        gone = bool(lost) or any(session.abandoned for session in self._open.values())
+        gone = bool(lost) or any(session.abandoned for session in self)
         return Busy(self._busy_sentence(), holder_gone=gone)
 
     def check(self) -> None:
         """Probe every client; end the sessions of those that stay unreachable."""
         now = time.monotonic()
-        for session in list(self._open.values()):
+        for session in self:
             if self.reaches(session) or session.running or session.unreachable_since is None:
                 continue
             if now - session.unreachable_since >= self._grace:

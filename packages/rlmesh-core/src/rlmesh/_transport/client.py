@@ -62,6 +62,11 @@ class ZmqConnection:
         self._open()
 
     @property
+    def socket(self) -> Any:
+        """What a `Poller` waits at; another one after `reconnect`."""
+        return self._socket
+
+    @property
     def connected(self) -> bool:
         """Whether the connection stands, as far as the last `receive` could see."""
         return self._connected
