@@ -200,7 +200,7 @@ def test_one_session_more_than_fits_is_refused_until_another_ends() -> None:
     with serving(capacity=2) as world:
         first, second = world.client(), world.client()
         for takeover in (False, True):
-            with pytest.raises(Busy, match="the model has 2 clients, as many as its max_sessions allows"):
+            with pytest.raises(Busy, match="has 2 clients, as many as its max_sessions allows"):
                 world.client(takeover=takeover)
         act(first, 1)
         act(second, 1)

@@ -153,7 +153,9 @@ def _importable_name(source: Any) -> str:
     if "<lambda>" in qualname:
         raise TypeError(f"env: a lambda cannot be imported; {advice}")
     if "<locals>" in qualname:
-        raise TypeError(f"env: what a function defines cannot be imported, got {qualname}; {advice}")
+        raise TypeError(
+            f"env: what a function defines cannot be imported, got {qualname}; {advice}"
+        )
     found: Any = sys.modules.get(module)
     for part in qualname.split("."):
         found = getattr(found, part, None)

@@ -180,7 +180,7 @@ class EnvFront(Reception):
     def _mourn(self, session: Session, worker: Worker) -> None:
         """Remember, and tell, why a session ended that nobody wanted to end."""
         fate = worker.error or worker.crash()
-        logger.warning("%s", fate)
+        logger.warning("%s", fate.args[0])
         self._fates[session.id] = fate
         if len(self._fates) > _REMEMBERED:
             self._fates.popitem(last=False)

@@ -38,8 +38,8 @@ def main(config: Dict[str, Any]) -> None:
     Args:
         config: What `Workers` has sent.
     """
-    # The server learns from the last lines on stderr where the env crashed.
-    faulthandler.enable()
+    # The last lines on stderr, which the client is shown, say where the env crashed.
+    faulthandler.enable(all_threads=False)
     lifeline = _Lifeline()
     report = int(config["report"])
     os.set_inheritable(report, False)
@@ -74,8 +74,12 @@ def _make(config: Dict[str, Any]) -> Tuple[LocalEnv, EnvContract]:
 
 def _server(config: Dict[str, Any], env: LocalEnv, contract: EnvContract) -> RpcServer:
     # Whether the client is there is looked after by the server whose worker this is.
-    mine = {"session_grace": math.inf, "idle_timeout": None, "drain_timeout": 0.0}
-    options = dataclasses.replace(ServeOptions(**config["options"]), **mine)
+    options = dataclasses.replace(
+        ServeOptions(**config["options"]),
+        session_grace=math.inf,
+        idle_timeout=None,
+        drain_timeout=0.0,
+    )
     listener = ZmqListener(
         config["address"], Token(config["token"]), max(options.max_control, options.max_payload)
     )

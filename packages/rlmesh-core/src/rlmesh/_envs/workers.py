@@ -288,7 +288,8 @@ class Workers:
             self._all.remove(worker)
             if worker in self._spares:
                 self._spares.remove(worker)
-                logger.warning("a waiting env is gone: %s", worker.error or worker.crash())
+                fate = worker.error or worker.crash()
+                logger.warning("a waiting env is gone: %s", fate.args[0])
         return gone
 
     def close(self, timeout: float) -> None:

@@ -107,9 +107,8 @@ class Sessions:
 
     def _busy_sentence(self) -> str:
         if self._capacity > 1:
-            return (
-                f"the {self._role} has {len(self._open)} clients, as many as its max_sessions allows"
-            )
+            count = len(self._open)
+            return f"the {self._role} has {count} clients, as many as its max_sessions allows"
         (holder,) = self._open.values()
         if holder.abandoned:
             return f"the {self._role} still executes a call that its last client gave up"

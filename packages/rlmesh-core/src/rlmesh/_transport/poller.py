@@ -8,7 +8,6 @@ from typing import Any, List
 import zmq
 
 
-
 class Poller:
     """Waits at listeners and connections. It belongs to one thread at a time."""
 
