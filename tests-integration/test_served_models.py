@@ -14,7 +14,9 @@ from servers import Servers
 
 import rlmesh
 import rlmesh.numpy
-from rlmesh._envs.client import EnvClient, EnvView
+from rlmesh._envs.client import BlockingView, EnvClient, EnvView
+from rlmesh._rpc.calls import BLOCKING
+from rlmesh._tasks import complete
 from rlmesh._transport.security import Token
 from rlmesh._wire.codec import Codec, Encoded
 from rlmesh.backends import NumpyBridge
@@ -215,7 +217,11 @@ def test_a_run_has_the_same_result_over_both_kinds_of_sockets(
 def test_a_run_that_forwards_sends_the_model_no_arrays_of_info(addresses: Addresses) -> None:
     """They come in one message with the observation's, where both are large."""
     client = EnvClient(addresses.env(CASES["Everything"]), Token(""))
-    decoding, forwarding = EnvView(client, NumpyBridge()), EnvView.forwarding(client)
+    complete(client.connect(BLOCKING))
+    decoding, forwarding = (
+        BlockingView(EnvView(client, NumpyBridge())),
+        BlockingView(EnvView.forwarding(client)),
+    )
     observation, _ = decoding.reset(0)
     parts: List[Any] = []
     body = Codec(client.contract.action_space, NumpyBridge(), "action").encode(

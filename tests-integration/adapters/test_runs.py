@@ -19,6 +19,7 @@ from servers import Servers
 import rlmesh
 import rlmesh.adapters as adapt
 import rlmesh.numpy
+from rlmesh._tasks import complete
 from rlmesh.adapters.selection import Pushed, Selection
 from rlmesh.errors import AdapterResolutionError, InvalidValue, ModelError
 
@@ -478,8 +479,8 @@ def test_nobody_has_the_env_make_images_larger(address: str) -> None:
     pushed = Pushed(("top",), TAGS.observation["top"], image)
     with rlmesh.numpy.RemoteEnv(address) as env:
         with pytest.raises(InvalidValue, match=r"at most the 48x64 pixels of .*, got 4800x6400"):
-            env._client.select(Selection([("top",)], [pushed]))
+            complete(env._client.select(Selection([("top",)], [pushed])))
         with pytest.raises(InvalidValue, match="expected a part of"):
-            env._client.select(Selection([("bottom",)]))
+            complete(env._client.select(Selection([("bottom",)])))
         observation, _ = env.reset(seed=1)
         assert observation["top"].shape == (48, 64, 3)

@@ -45,9 +45,9 @@ class Ledger:
     def describe(self) -> Any:
         return {}
 
-    def delay(self, waiting: Deque[Call]) -> float:
+    def delay(self, waiting: Deque[Call]) -> Optional[float]:
         self.threads.add(threading.current_thread())
-        return 0.0
+        return 0.0 if waiting else None
 
     def execute(self, waiting: Deque[Call]) -> Sequence[Tuple[Call, Outcome]]:
         self.threads.add(threading.current_thread())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rlmesh._runtime.context import PredictContext
     from rlmesh._runtime.results import EpisodeResult, RunResult
     from rlmesh._runtime.session import Session
+    from rlmesh._runtime.timing import Timing
     from rlmesh._values.tensor import Tensor
     from rlmesh.errors import RLMeshError
 
@@ -35,6 +36,7 @@ __all__ = [
     "PredictContext",
     "RunResult",
     "EpisodeResult",
+    "Timing",
     "DELEGATED",
     # Serving envs and models, and using them from elsewhere
     "EnvServer",
@@ -65,6 +67,7 @@ _HOMES = {
     "PredictContext": "rlmesh._runtime.context",
     "RunResult": "rlmesh._runtime.results",
     "EpisodeResult": "rlmesh._runtime.results",
+    "Timing": "rlmesh._runtime.timing",
     "DELEGATED": "rlmesh._models.adaptation",
     "EnvServer": "rlmesh._envs.server",
     "RemoteEnv": "rlmesh._envs.remote",

@@ -5,6 +5,7 @@ from countdown import Countdown
 
 import rlmesh
 from rlmesh import EnvServer, ModelServer, RemoteEnv, RemoteModel, ServeOptions
+from rlmesh._tasks import complete
 from rlmesh.errors import AddressInUse, Busy, ProtocolError, SecurityError
 
 
@@ -95,5 +96,5 @@ def test_an_episode_starts_once():
     ) as session:
         session.reset(seed=2)
         with pytest.raises(ProtocolError, match="start_episode: expected a new id"):
-            session._policy.start_episode(session._episode)
+            complete(session._lane._policy.start_episode(session._lane._episode))
         assert session.predict(Countdown().reset(seed=2)[0]) == 1

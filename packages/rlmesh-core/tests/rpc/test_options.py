@@ -21,7 +21,8 @@ def test_the_defaults_are_those_of_the_docs() -> None:
         "max_payload": options.max_payload,
         "max_sessions": 256,
         "max_batch_size": 32,
-        "max_wait": 0.0,
+        "max_wait": None,
+        "batch_padding": False,
         "allow_insecure": False,
     }
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, ContextManager, Deque, List, Tuple
+from typing import Any, Callable, ContextManager, Deque, List, Optional, Tuple
 
 import pytest
 import worlds
@@ -50,8 +50,8 @@ class Counter:
     def describe(self) -> Any:
         return {"counts": True}
 
-    def delay(self, waiting: Deque[Call]) -> float:
-        return 0.0
+    def delay(self, waiting: Deque[Call]) -> Optional[float]:
+        return 0.0 if waiting else None
 
     def execute(self, waiting: Deque[Call]) -> List[Tuple[Call, Outcome]]:
         call = waiting.popleft()

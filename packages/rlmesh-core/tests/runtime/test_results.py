@@ -17,10 +17,11 @@ def episode(index, reward=1.0, success=None, seconds=1.0):
         terminated=True,
         truncated=False,
         success=success,
-        duration=5 * seconds,
+        duration=6 * seconds,
         env_seconds=seconds,
         wire_seconds=2 * seconds,
         adapter_seconds=seconds,
+        queue_seconds=seconds,
         predict_seconds=seconds,
     )
 
@@ -29,8 +30,8 @@ def test_totals_and_means():
     run = RunResult((episode(0, 1.0), episode(1, 4.0)))
     assert (run.num_episodes, run.total_steps, run.mean_steps) == (2, 20, 10)
     assert (run.mean_reward, run.total_reward) == (2.5, 5.0)
-    assert (run.duration, run.env_seconds, run.adapter_seconds) == (10, 2, 2)
-    assert (run.wire_seconds, run.predict_seconds) == (4, 2)
+    assert (run.duration, run.env_seconds, run.adapter_seconds) == (12, 2, 2)
+    assert (run.wire_seconds, run.queue_seconds, run.predict_seconds) == (4, 2, 2)
 
 
 def test_success_rate_counts_the_episodes_that_report_one():
@@ -52,7 +53,7 @@ def test_the_repr_says_what_matters():
     text = repr(RunResult((episode(0, 1.0, success=True), episode(1, 2.0, success=False))))
     assert text == (
         "RunResult(episodes=2, mean_reward=1.5, success_rate=50.0%, steps=20,"
-        " duration=10s: env 2s, wire 4s, adapter 2s, predict 2s)"
+        " duration=12s: env 2s, wire 4s, adapter 2s, queue 2s, predict 2s)"
     )
 
 

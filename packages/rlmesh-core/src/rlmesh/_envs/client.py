@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from typing import Any, Dict, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._contract.peer import Limits
+from rlmesh._rpc.calls import BLOCKING, Caller
 from rlmesh._rpc.client import RpcClient
 from rlmesh._rpc.dial import dial, goodbye
+from rlmesh._rpc.direct import DirectClient
+from rlmesh._tasks import complete
+from rlmesh._transport.client import ZmqConnection
 from rlmesh._transport.security import Token
 from rlmesh._values.native import NativeBackend
 from rlmesh._wire.codec import Codec, ForwardingCodec, ValueCodec
@@ -20,6 +25,8 @@ from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError, SessionLost
 from rlmesh.spaces import GraphInstance
 
+from .host import is_reachable
+
 
 class EnvClient:
     """Holds the session with a served env, and opens another when that one is lost.
@@ -29,12 +36,15 @@ class EnvClient:
         token: The server's secret.
         connect_timeout: Seconds to find the server, and to restore a broken connection.
         step_timeout: Seconds that one `step` may take.
-        reset_timeout: Seconds that one `reset` or `render` may take.
+        reset_timeout: Seconds that one `reset` or `render`, or the start of a new env, may take.
         takeover: End the session of a holder that cannot be reached.
+        busy_timeout: Seconds to wait for an env while others hold all that there are.
 
-    Raises:
-        RLMeshError: See `RemoteEnvBase`.
+    Attributes:
+        contract: What the env promises, once there was a `connect`.
     """
+
+    contract: EnvContract
 
     def __init__(
         self,
@@ -45,6 +55,7 @@ class EnvClient:
         step_timeout: float = 60.0,
         reset_timeout: float = 300.0,
         takeover: bool = False,
+        busy_timeout: float = 0.0,
     ) -> None:
         self.address = address
         self._token = token
@@ -52,34 +63,48 @@ class EnvClient:
         others = dict.fromkeys((RESET, RENDER, SELECT), reset_timeout)
         self._timeouts: Dict[int, float] = {STEP: step_timeout, **others}
         self._selection: Optional[Selection] = None
-        self._takeover = takeover
-        self._rpc, self.contract = self._open()
-        self._goodbye = goodbye(self, self._rpc)
+        self._wish = (takeover, busy_timeout, reset_timeout)
+        self._caller: Caller = BLOCKING
+        self._rpc: Optional[RpcClient] = None
+        self._goodbye: Callable[[], object] = lambda: None
         self._closed = False
 
-    def call(
+    async def connect(self, caller: Caller) -> None:
+        """Open the session, if there was none yet.
+
+        Args:
+            caller: How to wait for the server from now on.
+
+        Raises:
+            RLMeshError: See `RemoteEnvBase`.
+        """
+        self._caller = caller
+        if self._rpc is None:
+            self.contract = await self._open()
+
+    async def call(
         self, op: int, body: Any, payload: Sequence[memoryview]
     ) -> Tuple[Any, Sequence[memoryview]]:
         """Have the server execute one request; see `RpcClient.call`."""
         if op in (RESET, SELECT) and not self._closed:
             # These need nothing of a session that was lost.
             with contextlib.suppress(SessionLost):
-                return self._rpc.call(op, body, payload, self._timeouts[op])
-            self._reopen()
-        return self._rpc.call(op, body, payload, self._timeouts[op])
+                return await self._call(op, body, payload)
+            await self._reopen()
+        return await self._call(op, body, payload)
 
-    def select(self, selection: Optional[Selection]) -> None:
+    async def select(self, selection: Optional[Selection]) -> None:
         """Have the server send only this of observations; None: all of them."""
-        self._selection = None
-        if selection is None:
+        selected, self._selection = self._selection, selection
+        if selection is not None:
+            await self.call(SELECT, selection.to_plain(), ())
+        elif selected is not None:
             # A new session selects nothing, so that a lost one need not be replaced for this.
-            self._rpc.call(SELECT, None, (), self._timeouts[SELECT])
-        else:
-            self.call(SELECT, selection.to_plain(), ())
-            self._selection = selection
+            await self._call(SELECT, None, ())
 
     def shutdown(self) -> None:
         """Shut the server down, if it lets clients do that."""
+        assert self._rpc is not None
         self._rpc.shutdown()
 
     def close(self) -> None:
@@ -87,24 +112,43 @@ class EnvClient:
         self._closed = True
         self._goodbye()
 
-    def _open(self) -> Tuple[RpcClient, EnvContract]:
+    async def _call(
+        self, op: int, body: Any, payload: Sequence[memoryview]
+    ) -> Tuple[Any, Sequence[memoryview]]:
+        rpc = self._rpc
+        assert rpc is not None
+        steps = rpc.calling(op, body, payload, self._timeouts[op])
+        return await self._caller.complete(rpc, steps)
+
+    async def _open(self) -> EnvContract:
         rpc = dial(self.address, self._token, self._connect_timeout, "env")
         try:
-            return rpc, EnvContract.from_dict(rpc.open(takeover=self._takeover))
+            description = await self._caller.complete(rpc, rpc.opening(*self._wish))
+            contract = EnvContract.from_dict(description)
+            worker = description.get("worker")
+            if worker is not None and is_reachable(worker):
+                rpc = self._direct(worker["address"], rpc)
+                await self._caller.complete(rpc, rpc.opening())
         except BaseException:
             rpc.close()
             raise
+        self._rpc, self._goodbye = rpc, goodbye(self, rpc)
+        return contract
 
-    def _reopen(self) -> None:
+    def _direct(self, address: str, front: RpcClient) -> RpcClient:
+        """Return a client of the session's worker, which is on this machine."""
+        limits = Limits()
+        largest = max(limits.control, limits.payload)
+        return DirectClient(ZmqConnection(address, self._token, largest), front)
+
+    async def _reopen(self) -> None:
         """Open a new session in place of a lost one; the env must be the same."""
         self._goodbye()
-        self._rpc, contract = self._open()
-        self._goodbye = goodbye(self, self._rpc)
-        if contract != self.contract:
+        if await self._open() != self.contract:
             self._goodbye()
             raise SessionLost(f"the server at {self.address} came back with another env")
         if self._selection is not None:
-            self._rpc.call(SELECT, self._selection.to_plain(), (), self._timeouts[SELECT])
+            await self._call(SELECT, self._selection.to_plain(), ())
 
 
 class EnvCalls(Protocol):
@@ -112,13 +156,17 @@ class EnvCalls(Protocol):
 
     contract: EnvContract
 
-    def call(
+    async def connect(self, caller: Caller) -> None:
+        """Be ready for calls; `caller` says how to wait for them."""
+        ...
+
+    async def call(
         self, op: int, body: Any, payload: Sequence[memoryview]
     ) -> Tuple[Any, Sequence[memoryview]]:
         """Execute one request; return the reply's body and payload."""
         ...
 
-    def select(self, selection: Optional[Selection]) -> None:
+    async def select(self, selection: Optional[Selection]) -> None:
         """From now on, return only this of observations; None: all of them."""
         ...
 
@@ -163,14 +211,14 @@ class EnvView:
         view._observations = view._actions = ForwardingCodec()
         return view
 
-    def reset(
+    async def reset(
         self, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
     ) -> Tuple[Any, Any]:
         """Start an episode; return the observation and info."""
         seed = _checked_seed(seed)
         parts: Parts = []
         packed = None if options is None else encode_info(dict(options), parts)
-        reply, payload = self._client.call(RESET, (seed, packed), parts)
+        reply, payload = await self._client.call(RESET, (seed, packed), parts)
         try:
             observation, info, elapsed = reply
         except (TypeError, ValueError):
@@ -180,11 +228,11 @@ class EnvView:
         known = decode_info(info, reader, self._from_tensor)
         return self._observations.decode(observation, reader), known
 
-    def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
+    async def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
         """Return observation, reward, terminated, truncated and info."""
         parts: Parts = []
         body = self._actions.encode(action, parts)
-        reply, payload = self._client.call(STEP, body, parts)
+        reply, payload = await self._client.call(STEP, body, parts)
         try:
             observation, reward, terminated, truncated, info, elapsed = reply
         except (TypeError, ValueError):
@@ -196,9 +244,9 @@ class EnvView:
         decoded = self._observations.decode(observation, reader)
         return decoded, reward, terminated, truncated, known
 
-    def render(self) -> Any:
+    async def render(self) -> Any:
         """Return what the env renders in its mode."""
-        reply, payload = self._client.call(RENDER, None, ())
+        reply, payload = await self._client.call(RENDER, None, ())
         try:
             packed, elapsed = reply
         except (TypeError, ValueError):
@@ -206,9 +254,30 @@ class EnvView:
         self.env_seconds = elapsed * 1e-9
         return decode_info(packed, PartReader(payload), self._from_tensor)["frame"]
 
-    def close(self) -> None:
-        """Free the env for other clients; calling it again does nothing."""
-        self._client.close()
+
+class BlockingView:
+    """A view whose calls block.
+
+    Args:
+        view: The view; its client blocks as well.
+    """
+
+    def __init__(self, view: EnvView) -> None:
+        self._view = view
+
+    def reset(
+        self, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
+    ) -> Tuple[Any, Any]:
+        """Start an episode; return the observation and info."""
+        return complete(self._view.reset(seed, options))
+
+    def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
+        """Return observation, reward, terminated, truncated and info."""
+        return complete(self._view.step(action))
+
+    def render(self) -> Any:
+        """Return what the env renders in its mode."""
+        return complete(self._view.render())
 
 
 def _checked_seed(seed: Any) -> Optional[int]:

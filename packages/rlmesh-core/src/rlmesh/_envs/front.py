@@ -15,9 +15,9 @@ from rlmesh._rpc.session import Session
 from rlmesh._rpc.sessions import Sessions
 from rlmesh._transport.carrier import ConnectionLost, Incoming
 from rlmesh._transport.client import ZmqConnection
-from rlmesh._transport.poller import Poller
 from rlmesh._transport.security import Token
 from rlmesh._transport.server import ZmqListener
+from rlmesh._transport.waiting import wait_readable
 from rlmesh._wire.messages import CLOSE, FATE, OK, OPEN, Reply, Request, pack, unpack_reply
 from rlmesh.adapters.tags import EnvTags
 from rlmesh.errors import RLMeshError
@@ -105,8 +105,8 @@ class EnvFront(Reception):
         self._token = token
         self._relays: Dict[bytes, Relay] = {}
         self._fates: OrderedDict[bytes, RLMeshError] = OrderedDict()
-        self._poller = Poller()
-        self._poller.add(listener)
+        # Where messages arrive: of clients, where there is no relay, or of workers.
+        self._sockets: Dict[Any, Optional[Relay]] = {listener.socket: None}
 
     def start_first(self) -> None:
         """Start the first worker; see `Workers.start_first`."""
@@ -132,11 +132,12 @@ class EnvFront(Reception):
 
     def _serve(self) -> None:
         while not (self._is_drained() or (self._stopping.is_set() and not len(self._sessions))):
-            for end in self._poller.wait(_TICK):
-                if end is self._listener:
+            for socket in wait_readable(list(self._sockets), _TICK):
+                relay = self._sockets.get(socket)
+                if relay is not None:
+                    self._pass_back(relay)
+                elif socket in self._sockets:
                     self._receive_some()
-                else:
-                    self._pass_back(end)
             if self._changed.is_set() or time.monotonic() >= self._next_check:
                 self._changed.clear()
                 self._check()
@@ -254,15 +255,14 @@ class EnvFront(Reception):
             largest = max(self._options.max_control, self._options.max_payload)
             connection = ZmqConnection(session.state.address, self._token, largest)
             relay = self._relays[session.id] = Relay(session, connection)
-            self._poller.add(connection)
+            self._sockets[connection.sockets[0]] = relay
         relay.pending = request._replace(body=None)
         relay.connection.send(incoming.control, incoming.payload)
 
-    def _pass_back(self, connection: ZmqConnection) -> None:
+    def _pass_back(self, relay: Relay) -> None:
         """Send a worker's reply to wherever its session's client is now."""
-        relay = next(r for r in self._relays.values() if r.connection is connection)
         try:
-            message = connection.receive(0)
+            message = relay.connection.receive(0)
         except ConnectionLost:
             return  # the worker is gone, as will be noticed
         if message is None:
@@ -276,5 +276,5 @@ class EnvFront(Reception):
 
     def _drop_relay(self, relay: Relay) -> None:
         del self._relays[relay.session.id]
-        self._poller.remove(relay.connection)
+        del self._sockets[relay.connection.sockets[0]]
         relay.connection.close()

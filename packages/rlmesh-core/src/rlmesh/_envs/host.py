@@ -7,8 +7,10 @@ import stat
 import uuid
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from rlmesh._transport.address import parse_address
+from rlmesh.errors import AddressError
 
 
 @lru_cache(maxsize=1)
@@ -20,19 +22,18 @@ def host_id() -> str:
         return f"{uuid.getnode():x}"
 
 
-def is_reachable(address: str, host: str) -> bool:
-    """Return whether a unix socket of a machine is here, and of this user.
+def is_reachable(worker: Any) -> bool:
+    """Return whether the unix socket of a worker is on this machine, and of this user.
 
     Containers share a machine, but not its files.
 
     Args:
-        address: Of the socket.
-        host: The machine's id.
+        worker: Its `address` and `host`, as received.
     """
-    if host != host_id():
-        return False
     try:
-        status = os.stat(parse_address(address).path)
-    except OSError:
+        if worker["host"] != host_id():
+            return False
+        status = os.stat(parse_address(worker["address"]).path)
+    except (KeyError, TypeError, AddressError, OSError):
         return False
     return stat.S_ISSOCK(status.st_mode) and status.st_uid == os.geteuid()

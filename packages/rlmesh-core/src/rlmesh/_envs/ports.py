@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Optional, Sequence, Tuple
 
+from rlmesh._rpc.calls import BLOCKING, Caller
+from rlmesh._tasks import complete
 from rlmesh._transport.security import Token
 from rlmesh._wire.messages import SELECT
 from rlmesh.adapters.selection import Selection
+from rlmesh.errors import RLMeshError
 
 from .client import EnvCalls, EnvClient
 from .local import LocalEnv
@@ -14,10 +18,8 @@ from .remote import RemoteEnvBase
 from .service import EnvService
 
 
-def open_env(env_or_address: Any, token: str) -> Tuple[EnvCalls, bool]:
-    """Return what executes requests on an env, and whether it was opened here.
-
-    The caller must close what was opened here.
+def find_env(env_or_address: Any, token: str) -> Tuple[EnvCalls, bool]:
+    """Return what executes requests on an env, and whether it was made here.
 
     Args:
         env_or_address: An env object, an object with an `address`, or an address.
@@ -25,7 +27,7 @@ def open_env(env_or_address: Any, token: str) -> Tuple[EnvCalls, bool]:
 
     Raises:
         TypeError: It is none of these.
-        RLMeshError: The env cannot be reached, or has no usable spaces.
+        RLMeshError: The address does not parse, or the env has no usable spaces.
     """
     if isinstance(env_or_address, RemoteEnvBase):
         return env_or_address._client, False
@@ -38,6 +40,26 @@ def open_env(env_or_address: Any, token: str) -> Tuple[EnvCalls, bool]:
             f" or an address such as '127.0.0.1:5555', got {env_or_address!r}"
         )
     return EnvClient(address, Token(token)), True
+
+
+def give_back(client: EnvCalls, close: bool) -> None:
+    """Leave an env as it was found.
+
+    Args:
+        client: Executes requests on the env.
+        close: Whether to close it.
+    """
+    if close:
+        client.close()
+        return
+
+    async def restore() -> None:
+        await client.connect(BLOCKING)
+        await client.select(None)
+
+    # An env that was lost meanwhile selects nothing any more.
+    with suppress(RLMeshError):
+        complete(restore())
 
 
 class LocalClient:
@@ -55,14 +77,17 @@ class LocalClient:
         self.contract = self._env.contract()
         self._service = EnvService(self._env, self.contract)
 
-    def call(
+    async def connect(self, caller: Caller) -> None:
+        """Do nothing: an env in this process is there, and is waited for by calling it."""
+
+    async def call(
         self, op: int, body: Any, payload: Sequence[memoryview]
     ) -> Tuple[Any, Sequence[memoryview]]:
         """Execute one request on the env; copy its arrays, as the wire would."""
         reply, parts = self._service.call(op, body, _copied(payload))
         return reply, _copied(parts)
 
-    def select(self, selection: Optional[Selection]) -> None:
+    async def select(self, selection: Optional[Selection]) -> None:
         """From now on, return only this of observations; None: all of them."""
         self._service.call(SELECT, None if selection is None else selection.to_plain(), ())
 

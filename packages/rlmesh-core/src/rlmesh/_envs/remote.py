@@ -6,12 +6,14 @@ from types import TracebackType
 from typing import Any, ClassVar, Dict, Generic, Mapping, Optional, Tuple, Type, TypeVar
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._rpc.calls import BLOCKING
+from rlmesh._tasks import complete
 from rlmesh._transport.security import Token
 from rlmesh.backends import Backend, NativeBackend
 from rlmesh.spaces import Space
 from rlmesh.types import Value
 
-from .client import EnvClient, EnvView
+from .client import BlockingView, EnvClient, EnvView
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
@@ -28,8 +30,10 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
         token: The server's secret; empty means `RLMESH_TOKEN`, or none.
         connect_timeout: Seconds to find the server, and to restore a broken connection.
         step_timeout: Seconds that one `step` may take.
-        reset_timeout: Seconds that one `reset` or `render` may take.
+        reset_timeout: Seconds that one `reset` or `render`, or the start of a new env, may take.
         takeover: End the session of a holder that cannot be reached, instead of waiting for it.
+        busy_timeout: Seconds to wait for an env while others hold all that there are; first come,
+            first served.
         device: Where observations arrive, in frameworks that know devices: `"cuda:0"`, say. None is
             the framework's default. Actions may come from any device.
 
@@ -37,7 +41,7 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
         InvalidValue: The framework knows no such device.
         AddressError: The address does not parse.
         ConnectionFailed: No server answered within `connect_timeout`.
-        Busy: Another client holds the env.
+        Busy: Another client holds the env, or others all envs that there may be.
         SecurityError: The server's token differs.
         ProtocolError: The server is none of ours, or of another version.
     """
@@ -53,6 +57,7 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
         step_timeout: float = 60.0,
         reset_timeout: float = 300.0,
         takeover: bool = False,
+        busy_timeout: float = 0.0,
         device: Optional[object] = None,
     ) -> None:
         self._device = self._backend.as_device(device)
@@ -63,7 +68,9 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
             step_timeout=step_timeout,
             reset_timeout=reset_timeout,
             takeover=takeover,
+            busy_timeout=busy_timeout,
         )
+        complete(self._client.connect(BLOCKING))
         self._view = self.view(self._backend, device=self._device)
 
     @property
@@ -160,9 +167,9 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
         """
         self._client.shutdown()
 
-    def view(self, backend: Backend, **options: Any) -> EnvView:
+    def view(self, backend: Backend, **options: Any) -> BlockingView:
         """Return the same session with the values of another framework."""
-        return EnvView(self._client, backend, **options)
+        return BlockingView(EnvView(self._client, backend, **options))
 
     def __enter__(self: SelfT) -> SelfT:
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Deque, Dict, Sequence, Tuple
+from typing import Any, Deque, Dict, Optional, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.service import Call, Failure, Outcome
@@ -43,9 +43,9 @@ class EnvService:
         """Return the contract as plain data."""
         return self._description
 
-    def delay(self, waiting: Deque[Call]) -> float:
-        """Return 0: nothing is gained by waiting for more."""
-        return 0.0
+    def delay(self, waiting: Deque[Call]) -> Optional[float]:
+        """Return 0 for any call: nothing is gained by waiting for more."""
+        return 0.0 if waiting else None
 
     def execute(self, waiting: Deque[Call]) -> Sequence[Tuple[Call, Outcome]]:
         """Execute the next call."""

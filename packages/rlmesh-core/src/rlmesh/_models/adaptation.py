@@ -11,7 +11,7 @@ from rlmesh.adapters import AdapterBase, EnvTags, ModelSpec
 from rlmesh.adapters._plan import Plan
 from rlmesh.adapters._resolution import resolve_plan
 from rlmesh.adapters.adapter import Adapter
-from rlmesh.adapters.resolve import check_encodings, tags_of
+from rlmesh.adapters.resolve import METADATA_KEY, check_encodings, tags_of
 from rlmesh.adapters.selection import Pushed, Selection, push_down
 from rlmesh.backends import Backend
 from rlmesh.spaces import Space
@@ -41,6 +41,15 @@ def takes_instruction(spec: Spec) -> bool:
     if isinstance(spec, AdapterBase):
         return spec.takes_instruction
     return spec is DELEGATED
+
+
+def batch_kind(contract: EnvContract) -> str:
+    """Return what envs have in common whose observations go into one batch.
+
+    Of the same space and tags, an adapter makes payloads of the same shapes.
+    """
+    space = contract.observation_space.to_spec()
+    return repr((space, contract.metadata.get(METADATA_KEY)))
 
 
 class Adaptation:

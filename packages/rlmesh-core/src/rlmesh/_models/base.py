@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-from contextlib import ExitStack
 from typing import (
     Any,
     Callable,
@@ -14,24 +13,22 @@ from typing import (
     Mapping,
     Optional,
     Sequence,
-    Tuple,
     TypeVar,
     Union,
 )
 
-from rlmesh._envs.client import EnvCalls, EnvView
+from rlmesh._rpc.calls import Caller
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Service
-from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh.adapters import AdapterBase, ModelSpec
-from rlmesh.adapters.selection import Selection
 from rlmesh.backends import Backend, NativeBackend, NumpyBridge
 from rlmesh.errors import BackendNotInstalled
 from rlmesh.types import ArtifactInput, LifecycleCallback, Value
 
-from .adaptation import Adaptation, Delegated, Spec, takes_instruction
-from .evaluator import Evaluator, select
-from .policy import LocalPolicy
+from .adaptation import Delegated, Spec, takes_instruction
+from .evaluator import Evaluator, Policies
+from .lanes import Terms
+from .policy import LocalPolicies
 from .server import ModelServer
 from .service import ModelService
 from .source import CORNERS, Source
@@ -167,38 +164,26 @@ class ModelBase(Evaluator[ObsT, ActT]):
         name = "" if self._source.name == cls.__qualname__ else self._source.name
         return f"{package}.{cls.__qualname__}({name})"
 
-    def _check(self, instruction: Optional[str]) -> None:
-        if instruction is not None and not takes_instruction(self._spec):
+    def _check(self, terms: Terms) -> None:
+        if terms.instruction is not None and not takes_instruction(self._spec):
             raise ValueError(
-                f"instruction: this model has no text input, so it cannot take {instruction!r}"
+                "instruction: this model has no text input, so it cannot take"
+                f" {terms.instruction!r}"
             )
 
     def _finish(self) -> None:
         self._source.close()
 
-    def _connect(
-        self,
-        client: EnvCalls,
-        instruction: Optional[str],
-        execution_horizon: int,
-        pushdown: bool,
-        unattended: bool,
-        resources: ExitStack,
-    ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
-        adaptation = Adaptation(
-            self._spec,
-            client.contract,
+    def _policies(self, terms: Terms, caller: Caller, lanes: int) -> Policies:
+        return LocalPolicies(
+            self._source,
             self._framework,
             self._device,
+            self._spec,
             self._trust_entrypoints,
-            instruction,
-            pushdown,
+            terms,
+            lanes,
         )
-        policy = LocalPolicy(self._source, self._framework, adaptation, execution_horizon)
-        selection = adaptation.selection if unattended else None
-        select(client, selection, resources)
-        env = EnvView(client, self._framework, device=self._device, selection=selection)
-        return env, policy, selection
 
 
 class Model(ModelBase[Value, Value]):

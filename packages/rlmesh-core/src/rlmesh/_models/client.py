@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from time import perf_counter
-from typing import Any, List, NamedTuple, Optional, Sequence
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._rpc.calls import Caller
 from rlmesh._rpc.client import RpcClient
 from rlmesh._rpc.dial import goodbye
 from rlmesh._runtime.context import Episode
@@ -15,6 +17,8 @@ from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, OBSERVE, PREDICT
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.adapters.selection import Selection
 from rlmesh.errors import ConnectionFailed, ProtocolError, SessionLost
+
+from .lanes import Terms
 
 
 class Timeouts(NamedTuple):
@@ -33,46 +37,50 @@ class RemotePolicy:
     """A served model, as the policy that the runtime drives.
 
     Args:
-        rpc: An open session with the model's server.
-        contract: What the env promises.
-        selects: Whether only those parts of observations will be sent that the model reads.
-        pushdown: Whether the env's side shall crop and resize images.
-        execution_horizon: Number of actions of a chunk that are executed.
-        instruction: The run's instruction.
+        rpc: A session with the model's server.
         timeouts: See `Timeouts`.
+        caller: How to wait for the server.
 
     Attributes:
         selection: What the model reads of observations; None for all of them.
         needs_every_step: Whether it must be told of steps that a chunk answers.
-
-    Raises:
-        AdapterResolutionError: The model's spec and the env's tags do not go together.
-        InvalidValue: The model has no such chunks, or takes no instruction.
-        RLMeshError: The server failed.
     """
 
-    def __init__(
-        self,
-        rpc: RpcClient,
-        contract: EnvContract,
-        selects: bool,
-        pushdown: bool,
-        execution_horizon: int,
-        instruction: Optional[str],
-        timeouts: Timeouts,
-    ) -> None:
-        self.predict_seconds = self.adapter_seconds = 0.0
+    selection: Optional[Selection] = None
+    needs_every_step = False
+
+    def __init__(self, rpc: RpcClient, timeouts: Timeouts, caller: Caller) -> None:
+        self.predict_seconds = self.adapter_seconds = self.queue_seconds = 0.0
+        self.batch_size = 1
+        # The least that was seen is what the way takes; what exceeds it was spent in a queue.
+        self._wire_seconds = math.inf
         goodbye(self, rpc)
         self._rpc = rpc
         self._timeouts = timeouts
+        self._caller = caller
+
+    async def connect(self, contract: EnvContract, terms: Terms) -> None:
+        """Open the session, and tell the model of its env.
+
+        Args:
+            contract: What the env promises.
+            terms: The run's.
+
+        Raises:
+            AdapterResolutionError: The model's spec and the env's tags do not go together.
+            InvalidValue: The model has no such chunks, or takes no instruction.
+            RLMeshError: The server failed.
+        """
+        await self._caller.complete(self._rpc, self._rpc.opening(False))
         route = {
             "contract": contract.to_dict(),
-            "execution_horizon": execution_horizon,
-            "instruction": instruction,
-            "selects": selects,
-            "pushdown": pushdown,
+            "execution_horizon": terms.horizon,
+            "instruction": terms.instruction,
+            # Whoever looks at a session's values looks at whole ones.
+            "selects": terms.unattended,
+            "pushdown": terms.pushdown,
         }
-        needs, _ = rpc.call(CONFIGURE_ROUTE, route, (), timeouts.episode)
+        needs, _ = await self._call(CONFIGURE_ROUTE, route, (), self._timeouts.episode)
         try:
             selection = needs["selection"]
             self.selection = None if selection is None else Selection.from_plain(selection)
@@ -85,43 +93,54 @@ class RemotePolicy:
         self._encode = observations.encode
         self._decode = actions.decode
 
-    def start_episode(self, episode: Episode) -> None:
+    async def start_episode(self, episode: Episode) -> None:
         """Have the server start the episode."""
         body = (episode.id, episode.seed)
-        self._rpc.call(START_EPISODE, body, (), self._timeouts.episode)
+        await self._call(START_EPISODE, body, (), self._timeouts.episode)
 
-    def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
+    async def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
         """Return the actions for one observation."""
         started = perf_counter()
         parts: Parts = []
         body = (episode.id, step, self._encode(observation, parts))
-        reply, payload = self._rpc.call(PREDICT, body, parts, self._timeouts.predict)
+        reply, payload = await self._call(PREDICT, body, parts, self._timeouts.predict)
         reader = PartReader(payload)
         actions: List[Any] = []
         try:
-            bodies, predicting, adapting = reply
+            bodies, predicting, adapting, self.batch_size = reply
             for encoded, count in bodies:
                 actions.append(self._decode(encoded, PartReader(reader.next(count))))
         except (TypeError, ValueError):
             raise _unreadable() from None
         if not actions:
             raise _unreadable()
-        # Others' observations in the same batch, or a clock of its own, may make it longer.
         elapsed = perf_counter() - started
+        # A clock of its own may make it longer.
         self.predict_seconds = min(predicting * 1e-9, elapsed)
         self.adapter_seconds = min(adapting * 1e-9, elapsed - self.predict_seconds)
+        rest = elapsed - self.predict_seconds - self.adapter_seconds
+        self._wire_seconds = min(self._wire_seconds, rest)
+        self.queue_seconds = rest - self._wire_seconds
         return actions
 
-    def observe(self, observation: Any, episode: Episode, step: int) -> None:
+    async def observe(self, observation: Any, episode: Episode, step: int) -> None:
         """Tell the server of an observation for which there is an action already."""
         parts: Parts = []
         body = (episode.id, step, self._encode(observation, parts))
-        self._rpc.call(OBSERVE, body, parts, self._timeouts.predict)
+        await self._call(OBSERVE, body, parts, self._timeouts.predict)
 
-    def end_episode(self, episode_id: str) -> None:
+    async def end_episode(self, episode_id: str) -> None:
         """Have the server end the episode; of a client that is lost, it does so itself."""
         with contextlib.suppress(SessionLost, ConnectionFailed):
-            self._rpc.call(END_EPISODE, episode_id, (), self._timeouts.episode)
+            await self._call(END_EPISODE, episode_id, (), self._timeouts.episode)
+
+    def leave(self) -> None:
+        """Leave the session alone, which is closed at the run's end."""
+
+    async def _call(
+        self, op: int, body: Any, payload: Sequence[memoryview], timeout: float
+    ) -> Tuple[Any, Sequence[memoryview]]:
+        return await self._caller.complete(self._rpc, self._rpc.calling(op, body, payload, timeout))
 
 
 def _unreadable() -> ProtocolError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence
 
 from rlmesh._runtime.context import PredictContext
 from rlmesh.backends import Backend
@@ -25,17 +25,30 @@ class Corners:
     Args:
         functions: The predict functions by name; see `Source`.
         backend: The framework of their values.
+        padding: To how many observations every batch is filled up, for functions whose results
+            depend on a batch's size; 0 leaves them as they are.
 
     Attributes:
         chunks: Whether there is a function that returns chunks.
     """
 
     def __init__(
-        self, functions: Mapping[str, Callable[[Any, Any], Any]], backend: Backend
+        self,
+        functions: Mapping[str, Callable[[Any, Any], Any]],
+        backend: Backend,
+        padding: int = 0,
     ) -> None:
         self._functions = functions
         self._backend = backend
+        self._padding = padding
         self.chunks = any("chunk" in name for name in functions)
+
+    @property
+    def plain(self) -> Optional[Callable[[Any, Any], Any]]:
+        """The function for one action of one observation, where there is no more to it."""
+        if self._padding and self._function("predict_batch", "predict_chunk_batch", 1):
+            return None
+        return self._functions.get("predict")
 
     def takes_batches(self, horizon: int) -> bool:
         """Whether a function takes a batch, and returns so many actions for each observation."""
@@ -75,15 +88,18 @@ class Corners:
         """
         single = self._function("predict", "predict_chunk", horizon)
         batched = self._function("predict_batch", "predict_chunk_batch", horizon)
-        if single and (len(observations) == 1 or not batched):
+        count = len(observations)
+        if single and not (batched and (count > 1 or self._padding)):
             function, is_chunk = self._functions[single], "chunk" in single
             pairs = zip(observations, contexts)
             outputs = [function(observation, context) for observation, context in pairs]
             name = single
         else:
             function, is_chunk = self._functions[batched], "chunk" in batched
-            output = function(stack(observations), list(contexts))
-            outputs = list(rows(output, self._backend, batched, len(observations)))
+            missing = max(self._padding - count, 0)
+            observations = [*observations, *observations[-1:] * missing]
+            output = function(stack(observations), [*contexts, *contexts[-1:] * missing])
+            outputs = list(rows(output, self._backend, batched, count + missing))[:count]
             name = batched
         if not is_chunk:
             return [(output,) for output in outputs]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar, Union, overload
 
+from rlmesh._runtime.lane import MAX_STEPS
 from rlmesh._runtime.results import EpisodeResult, RunResult
-from rlmesh._runtime.session import MAX_STEPS, Session
+from rlmesh._runtime.session import Session
 from rlmesh.types import Value
 
 from .evaluator import Evaluator
@@ -29,6 +30,11 @@ def run(
     max_steps: int = MAX_STEPS,
     on_result: Optional[Callable[[EpisodeResult], None]] = None,
     pushdown: Optional[str] = None,
+    concurrency: Optional[int] = None,
+    retries: int = 3,
+    max_batch_size: Optional[int] = None,
+    max_wait: Optional[float] = None,
+    batch_padding: bool = False,
 ) -> RunResult:
     """Drive a model against an env, wherever they are, and return what came of it.
 
@@ -44,6 +50,11 @@ def run(
         max_steps: See `Model.run`.
         on_result: See `Model.run`.
         pushdown: See `Model.run`.
+        concurrency: See `Model.run`.
+        retries: See `Model.run`.
+        max_batch_size: See `Model.run`.
+        max_wait: See `Model.run`.
+        batch_padding: See `Model.run`.
 
     Raises:
         ValueError, TypeError, RLMeshError: As `Model.run`.
@@ -60,6 +71,11 @@ def run(
             max_steps=max_steps,
             on_result=on_result,
             pushdown=pushdown,
+            concurrency=concurrency,
+            retries=retries,
+            max_batch_size=max_batch_size,
+            max_wait=max_wait,
+            batch_padding=batch_padding,
         )
 
 

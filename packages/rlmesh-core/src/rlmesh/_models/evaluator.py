@@ -5,20 +5,40 @@ from __future__ import annotations
 import itertools
 import operator
 import signal
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from functools import partial
 from threading import Event
-from typing import Callable, Generic, Iterable, Optional, Sequence, Tuple, TypeVar
+from time import perf_counter
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Generic,
+    Iterable,
+    List,
+    NamedTuple,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+    TypeVar,
+)
 
 from rlmesh._envs.client import EnvCalls
-from rlmesh._envs.ports import open_env
+from rlmesh._envs.ports import find_env, give_back
+from rlmesh._rpc.calls import BLOCKING, LONG, Caller, Calls
 from rlmesh._rpc.signals import on_signal
-from rlmesh._runtime.driver import run_episode, run_episodes
+from rlmesh._runtime.driver import run_episodes
+from rlmesh._runtime.lane import MAX_STEPS, Lane
 from rlmesh._runtime.plan import PlannedEpisode, plan_episodes
 from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh._runtime.results import EpisodeResult, RunResult
-from rlmesh._runtime.session import MAX_STEPS, Session
+from rlmesh._runtime.session import Session
+from rlmesh._runtime.timing import Timing
+from rlmesh._tasks import run_together
 from rlmesh.adapters.selection import Selection
-from rlmesh.errors import RLMeshError
+
+from .lanes import Terms, lane_targets
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
@@ -42,12 +62,17 @@ class Evaluator(Generic[ObsT, ActT]):
         max_steps: int = MAX_STEPS,
         on_result: Optional[OnResult] = None,
         pushdown: Optional[str] = None,
+        concurrency: Optional[int] = None,
+        retries: int = 3,
+        max_batch_size: Optional[int] = None,
+        max_wait: Optional[float] = None,
+        batch_padding: bool = False,
     ) -> RunResult:
-        """Drive this model against an env, and return what came of it.
+        """Drive this model against an env, or several at once, and return what came of it.
 
         Args:
             env_or_address: An env object with `reset` and `step`, an object with an `address`, or
-                an address to dial, such as `"127.0.0.1:5555"`.
+                an address to dial, such as `"127.0.0.1:5555"`. Of a list of these, all are used.
             seeds: One seed per episode. Neither seeds nor `max_episodes`: one unseeded episode.
             max_episodes: Number of episodes: fewer than seeds drops the last seeds, more adds
                 unseeded episodes.
@@ -61,26 +86,52 @@ class Evaluator(Generic[ObsT, ActT]):
             pushdown: `"images"` has the env's side crop and resize the images that a spec makes
                 smaller, so that less is sent; the result's `metadata` say which. It computes with
                 NumPy, OpenCV and Pillow, whatever the model's framework.
+            concurrency: Number of lanes, each of which plays one episode after the other; the
+                lanes of several addresses are spread evenly. None is one for each env or address.
+            retries: How often an episode is played again, from its seed, because its env crashed,
+                was lost, or did not answer in time.
+            max_batch_size: Observations of different lanes that a model with `predict_batch` or
+                `predict_chunk_batch` gets together at most; None is 32. A served model has its own.
+            max_wait: Seconds that an observation may be held back for a fuller batch. By default
+                that follows from how long the model and the envs are seen to take.
+            batch_padding: Fill every batch up to `max_batch_size` by repeating its last
+                observation, so that a result does not depend on the size of its batch.
 
         Raises:
             ValueError: No episode is asked for, an instruction for a model without text input, a
-                horizon for one without chunks, or an unknown `pushdown`.
+                horizon for one without chunks, an unknown `pushdown`, or more lanes than an env
+                object can have.
             TypeError: `env_or_address` or a seed is of the wrong type.
             InvalidValue: An action does not fit the env's action space, or an observation its own.
+            ModelError: With several lanes, predict raised; the error says for which.
             RLMeshError: The env or a served model cannot be reached, or failed.
         """
-        episodes = plan_episodes(seeds, max_episodes)
-        with self._join(
-            env_or_address,
+        planned = plan_episodes(seeds, max_episodes)
+        targets = lane_targets(env_or_address, concurrency, len(planned))
+        terms = Terms(
             instruction,
-            close_env,
-            token,
-            execution_horizon,
+            _horizon(execution_horizon),
             max_steps,
             unattended=True,
-            pushdown=pushdown,
-        ) as session:
-            return run_episodes(session, episodes, on_result)
+            pushdown=_is_pushed_down(pushdown),
+            max_batch_size=max_batch_size,
+            max_wait=max_wait,
+            batch_padding=batch_padding,
+        )
+        results: List[EpisodeResult] = []
+
+        def report(result: EpisodeResult) -> None:
+            results.append(result)
+            if on_result is not None:
+                on_result(result)
+
+        with ExitStack() as resources:
+            joined = self._join(targets, terms, token, close_env, resources)
+            started = perf_counter()
+            run_episodes(joined.lanes, planned, report, retries=retries, idle=joined.wait)
+            timing = Timing.of((lane.usage for lane in joined.lanes), perf_counter() - started)
+        results.sort(key=lambda result: result.index)
+        return RunResult(tuple(results), joined.metadata, timing)
 
     def session(
         self,
@@ -116,15 +167,10 @@ class Evaluator(Generic[ObsT, ActT]):
             >>> session.result().steps
             41
         """
-        return self._join(
-            env_or_address,
-            instruction,
-            close_env,
-            token,
-            execution_horizon,
-            max_steps,
-            unattended=False,
-        )
+        terms = Terms(instruction, _horizon(execution_horizon), max_steps)
+        with ExitStack() as resources:
+            joined = self._join([env_or_address], terms, token, close_env, resources)
+            return Session(joined.lanes[0], resources.pop_all())
 
     def run_local(
         self,
@@ -201,93 +247,112 @@ class Evaluator(Generic[ObsT, ActT]):
             raise TypeError(
                 f"env_address: expected an address such as '127.0.0.1:5555', got {env_address!r}"
             )
-        with self._join(
-            env_address, None, False, token, execution_horizon, MAX_STEPS, unattended=True
-        ) as session:
-            for episode in episodes:
-                result = run_episode(session, episode, stop)
-                if on_result is not None:
-                    on_result(result)
+        terms = Terms(None, _horizon(execution_horizon), MAX_STEPS, unattended=True)
+        with ExitStack() as resources:
+            joined = self._join([env_address], terms, token, False, resources)
+            run_episodes(joined.lanes, episodes, on_result or _forget, stop=stop)
 
     def _join(
         self,
-        env_or_address: object,
-        instruction: Optional[str],
-        close_env: bool,
+        targets: Sequence[object],
+        terms: Terms,
         token: str,
-        execution_horizon: Optional[int],
-        max_steps: int,
-        *,
-        unattended: bool,
-        pushdown: Optional[str] = None,
-    ) -> Session[ObsT, ActT]:
-        """Return a session, whose values nobody else looks at if it is unattended."""
-        if max_steps < 1:
-            raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
-        if pushdown not in (None, "images"):
-            raise ValueError(f"pushdown: expected 'images' or None, got {pushdown!r}")
-        horizon = _horizon(execution_horizon)
-        self._check(instruction)
-        with ExitStack() as resources:
-            resources.callback(self._finish)
-            client, opened = open_env(env_or_address, token)
-            if opened or close_env:
-                resources.callback(client.close)
-            env, policy, selection = self._connect(
-                client, instruction, horizon, pushdown is not None, unattended, resources
-            )
-            metadata = {}
-            if pushdown is not None:
-                lines = selection.lines(client.contract.observation_space) if selection else []
-                metadata["pushdown"] = lines
-            return Session(
-                env,
-                policy,
-                instruction=instruction,
-                max_steps=max_steps,
-                resources=resources.pop_all(),
-                metadata=metadata,
-            )
+        close_env: bool,
+        resources: ExitStack,
+    ) -> Joined:
+        """Return lanes, one for each target.
 
-    def _check(self, instruction: Optional[str]) -> None:
-        """Raise ValueError where it is known already that there is no use for an instruction."""
+        Args:
+            targets: Envs and addresses.
+            terms: What is asked for.
+            token: The env servers' secret.
+            close_env: Whether env objects are closed at the end.
+            resources: Takes what is to be done at the end.
+        """
+        terms.check()
+        self._check(terms)
+        resources.callback(self._finish)
+        clients: List[EnvCalls] = []
+        for target in targets:
+            client, is_ours = find_env(target, token)
+            resources.callback(give_back, client, is_ours or close_env)
+            clients.append(client)
+        calls = Calls()
+        caller = calls if len(targets) > 1 else BLOCKING
+        policies = self._policies(terms, caller, len(targets))
+        joined = Joined([], partial(policies.wait, calls.wait), {})
+        if terms.pushdown:
+            joined.metadata["pushdown"] = []
+
+        async def open_lane(number: int, client: EnvCalls) -> None:
+            await client.connect(caller)
+            env, policy, selection = await policies.join(number, client, resources)
+            if selection is not None:
+                await client.select(selection)
+                if terms.pushdown:
+                    lines = selection.lines(client.contract.observation_space)
+                    joined.metadata["pushdown"] = lines
+            lane = Lane(number, env, policy, terms.instruction, terms.max_steps)
+            joined.lanes.append(lane)
+
+        opening = [open_lane(number, client) for number, client in enumerate(clients)]
+        run_together(opening, partial(calls.wait, LONG))
+        joined.lanes.sort(key=lambda lane: lane.number)
+        return joined
+
+    def _check(self, terms: Terms) -> None:
+        """Raise ValueError where it is known already that there is no use for something."""
 
     def _finish(self) -> None:
         """Do what is to be done at the end of each session, also when none came about."""
 
-    def _connect(
-        self,
-        client: EnvCalls,
-        instruction: Optional[str],
-        execution_horizon: int,
-        pushdown: bool,
-        unattended: bool,
-        resources: ExitStack,
-    ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
-        """Return an env's port and the policy, with values of the same kind, and what is sent.
+    def _policies(self, terms: Terms, caller: Caller, lanes: int) -> Policies:
+        """Return what makes the policy of each lane.
 
         Args:
-            client: Executes requests on the env.
-            instruction: The run's instruction.
-            execution_horizon: Number of actions of a chunk that are executed.
-            pushdown: Whether the env's side shall crop and resize images.
-            unattended: Whether nobody but the policy will look at the values.
-            resources: Takes what is to be closed at the end.
+            terms: What is asked for.
+            caller: How servers are waited for.
+            lanes: How many lanes there will be.
         """
         raise NotImplementedError
 
 
-def select(client: EnvCalls, selection: Optional[Selection], resources: ExitStack) -> None:
-    """Have only this of observations sent, for as long as the resources are held."""
-    if selection is not None:
-        client.select(selection)
-        resources.callback(_select_all, client)
+class Policies(Protocol):
+    """Makes the policies of one run's lanes."""
+
+    async def join(
+        self, lane: int, client: EnvCalls, resources: ExitStack
+    ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
+        """Return an env's port and its policy, with values of the same kind, and what is sent.
+
+        Args:
+            lane: The number of the env's lane.
+            client: Executes requests on the env.
+            resources: Takes what is to be done at the end.
+        """
+        ...
+
+    def wait(self, receive: Callable[[float], bool]) -> None:
+        """Do what is to be done when all lanes wait.
+
+        Args:
+            receive: Waits for so many seconds until something arrives, and says whether it did.
+        """
+        ...
 
 
-def _select_all(client: EnvCalls) -> None:
-    # An env that was lost meanwhile selects nothing any more.
-    with suppress(RLMeshError):
-        client.select(None)
+class Joined(NamedTuple):
+    """The lanes of a run.
+
+    Attributes:
+        lanes: The lanes.
+        wait: Waits until one of them can go on.
+        metadata: What a result shall say of how it was made.
+    """
+
+    lanes: List[Lane]
+    wait: Callable[[], None]
+    metadata: Dict[str, Any]
 
 
 def _horizon(requested: Optional[int]) -> int:
@@ -296,3 +361,14 @@ def _horizon(requested: Optional[int]) -> int:
         return 1 if requested is None else operator.index(requested)
     except TypeError:
         raise TypeError(f"execution_horizon: expected an integer, got {requested!r}") from None
+
+
+def _is_pushed_down(requested: Optional[str]) -> bool:
+    """Return whether the env's side shall crop and resize images."""
+    if requested not in (None, "images"):
+        raise ValueError(f"pushdown: expected 'images' or None, got {requested!r}")
+    return requested is not None
+
+
+def _forget(result: EpisodeResult) -> None:
+    """Do nothing with a result."""

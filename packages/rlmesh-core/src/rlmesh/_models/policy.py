@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from time import perf_counter
-from typing import Any, Sequence
+from typing import Any, Callable, Optional, Sequence, Tuple
 
+from rlmesh._envs.client import EnvCalls, EnvView
+from rlmesh._rpc.calls import LONG
 from rlmesh._runtime.context import Episode, PredictContext
+from rlmesh._runtime.ports import EnvPort, Policy
+from rlmesh.adapters.selection import Selection
 from rlmesh.backends import Backend
 
-from .adaptation import Adaptation
+from .adaptation import Adaptation, Spec, batch_kind
+from .batcher import Batcher, Batchers
 from .corners import Corners
+from .lanes import Terms
 from .source import Source
 
 
@@ -18,38 +25,50 @@ class LocalPolicy:
 
     Args:
         source: What predicts.
-        backend: The framework of its values.
         adaptation: What stands between it and the env.
+        corners: Its predict functions.
         execution_horizon: Number of actions of a chunk that are executed.
+        lane: The number of the env's lane.
+        batcher: Predicts for several lanes; None where this is the only one.
 
-    Raises:
-        ValueError: The source has no chunks to execute so many actions of.
+    Attributes:
+        predict_seconds: See `Policy`.
+        adapter_seconds: See `Policy`.
+        queue_seconds: See `Policy`.
+        batch_size: See `Policy`.
+        needs_every_step: See `Policy`.
     """
 
     def __init__(
         self,
         source: Source,
-        backend: Backend,
         adaptation: Adaptation,
+        corners: Corners,
         execution_horizon: int,
+        lane: int = 0,
+        batcher: Optional[Batcher] = None,
     ) -> None:
-        self.predict_seconds = self.adapter_seconds = 0.0
+        self.predict_seconds = self.adapter_seconds = self.queue_seconds = 0.0
+        self.batch_size = 1
         self.needs_every_step = adaptation.needs_every_step
         self._source = source
         self._adaptation = adaptation
         self._horizon = execution_horizon
-        self._corners = Corners(source.corners, backend)
-        self._corners.check_horizon(execution_horizon)
+        self._corners = corners
+        self._lane = lane
+        self._batcher = batcher
         # The plainest case needs none of the others' work.
-        is_plain = execution_horizon == 1 and adaptation.is_plain
-        self._plain = source.corners.get("predict") if is_plain else None
+        is_plain = execution_horizon == 1 and adaptation.is_plain and batcher is None
+        self._plain = corners.plain if is_plain else None
+        if batcher is not None:
+            batcher.expect(lane, reset=True)
 
-    def start_episode(self, episode: Episode) -> None:
+    async def start_episode(self, episode: Episode) -> None:
         """Call `on_reset`."""
         self._adaptation.start(episode)
         self._source.start_episode(episode.id)
 
-    def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
+    async def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
         """Return the actions for one observation."""
         context = PredictContext(episode.id, episode.seed, step, episode.instruction)
         if self._plain is not None:
@@ -61,18 +80,101 @@ class LocalPolicy:
         started = perf_counter()
         payload = adaptation.payload(episode.id, observation)
         adapted = perf_counter()
-        (outputs,) = self._corners.act([payload], [context], self._horizon, adaptation.stack)
-        predicted = perf_counter()
+        if self._batcher is None:
+            (outputs,) = self._corners.act([payload], [context], self._horizon, adaptation.stack)
+            predicted = perf_counter()
+            self.predict_seconds = predicted - adapted
+        else:
+            share = await self._batcher.act(self._lane, payload, context)
+            predicted = perf_counter()
+            outputs, self.batch_size = share.outputs, share.batch_size
+            self.predict_seconds = share.predict_seconds
+            self.queue_seconds = predicted - adapted - share.predict_seconds
         actions = adaptation.actions(episode.id, outputs)
-        self.predict_seconds = predicted - adapted
         self.adapter_seconds = adapted - started + perf_counter() - predicted
         return actions
 
-    def observe(self, observation: Any, episode: Episode, step: int) -> None:
+    async def observe(self, observation: Any, episode: Episode, step: int) -> None:
         """Let the adapter take note of an observation."""
         self._adaptation.observe(episode.id, observation)
 
-    def end_episode(self, episode_id: str) -> None:
+    async def end_episode(self, episode_id: str) -> None:
         """Call `on_episode_end`."""
         self._adaptation.end(episode_id)
         self._source.end_episode(episode_id)
+        if self._batcher is not None:
+            self._batcher.expect(self._lane, reset=True)
+
+    def leave(self) -> None:
+        """Let nobody wait for this lane."""
+        if self._batcher is not None:
+            self._batcher.leave(self._lane)
+
+
+class LocalPolicies:
+    """Makes the policies of a run's lanes, which predict with one source.
+
+    Args:
+        source: What predicts.
+        backend: The framework of its values.
+        device: Where its observations live.
+        spec: The model's; see `ModelBase`.
+        trust_entrypoints: Whether functions that the spec names may be imported.
+        terms: The run's.
+        lanes: Number of lanes.
+
+    Raises:
+        ValueError: The source has no chunks to execute so many actions of.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        backend: Backend,
+        device: Optional[Any],
+        spec: Spec,
+        trust_entrypoints: bool,
+        terms: Terms,
+        lanes: int,
+    ) -> None:
+        padding = terms.max_batch if terms.batch_padding else 0
+        self._corners = Corners(source.corners, backend, padding)
+        self._corners.check_horizon(terms.horizon)
+        self._source = source
+        self._backend = backend
+        self._device = device
+        self._spec = spec
+        self._trust_entrypoints = trust_entrypoints
+        self._terms = terms
+        self._batchers: Optional[Batchers] = None
+        if lanes > 1 and self._corners.takes_batches(terms.horizon):
+            self._batchers = Batchers(self._corners, terms)
+
+    async def join(
+        self, lane: int, client: EnvCalls, resources: ExitStack
+    ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
+        """Return an env's port and its policy, and what is sent; see `Policies`."""
+        terms, contract = self._terms, client.contract
+        adaptation = Adaptation(
+            self._spec,
+            contract,
+            self._backend,
+            self._device,
+            self._trust_entrypoints,
+            terms.instruction,
+            terms.pushdown,
+        )
+        batcher: Optional[Batcher] = None
+        if self._batchers is not None:
+            batcher = self._batchers.of_kind(batch_kind(contract), adaptation.stack)
+        policy = LocalPolicy(self._source, adaptation, self._corners, terms.horizon, lane, batcher)
+        selection = adaptation.selection if terms.unattended else None
+        env = EnvView(client, self._backend, device=self._device, selection=selection)
+        return env, policy, selection
+
+    def wait(self, receive: Callable[[float], bool]) -> None:
+        """Predict a batch that is due, or wait for more observations."""
+        if self._batchers is None:
+            receive(LONG)
+        else:
+            self._batchers.wait(receive)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, ClassVar, Mapping, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, ClassVar, Mapping, Optional, Tuple, Type, TypeVar
 
 from rlmesh._envs.client import EnvCalls, EnvView
+from rlmesh._rpc.calls import LONG, Caller
 from rlmesh._rpc.client import RpcClient
 from rlmesh._rpc.dial import dial
 from rlmesh._runtime.ports import EnvPort, Policy
@@ -17,7 +18,8 @@ from rlmesh.backends import Backend, NativeBackend
 from rlmesh.types import Value
 
 from .client import RemotePolicy, Timeouts
-from .evaluator import Evaluator, select
+from .evaluator import Evaluator, Policies
+from .lanes import Terms
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
@@ -65,6 +67,11 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
         self._connect_timeout = connect_timeout
         self._timeouts = Timeouts(predict_timeout, episode_timeout)
         self._rpc = self._dial()
+        try:
+            self._rpc.hello()
+        except BaseException:
+            self._rpc.close()
+            raise
 
     @property
     def address(self) -> str:
@@ -115,34 +122,59 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
     def _dial(self) -> RpcClient:
         return dial(self._address, self._token, self._connect_timeout, "model")
 
-    def _connect(
+    def _check(self, terms: Terms) -> None:
+        if (terms.max_batch_size, terms.max_wait, terms.batch_padding) != (None, None, False):
+            raise ValueError(
+                "max_batch_size, max_wait, batch_padding: a served model batches as its server's"
+                " ServeOptions say; expected none of these"
+            )
+
+    def _policies(self, terms: Terms, caller: Caller, lanes: int) -> Policies:
+        return _RemotePolicies(
+            self._dial, self._timeouts, self._backend, self._device, terms, caller
+        )
+
+
+class _RemotePolicies:
+    """Makes the policies of a run's lanes, each with a session of its own at the server."""
+
+    def __init__(
         self,
-        client: EnvCalls,
-        instruction: Optional[str],
-        execution_horizon: int,
-        pushdown: bool,
-        unattended: bool,
-        resources: ExitStack,
+        dial_model: Callable[[], RpcClient],
+        timeouts: Timeouts,
+        backend: Backend,
+        device: Optional[Any],
+        terms: Terms,
+        caller: Caller,
+    ) -> None:
+        self._dial = dial_model
+        self._timeouts = timeouts
+        self._backend = backend
+        self._device = device
+        self._terms = terms
+        self._caller = caller
+
+    async def join(
+        self, lane: int, client: EnvCalls, resources: ExitStack
     ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
+        """Return an env's port and its policy, and what is sent; see `Policies`."""
         rpc = self._dial()
         resources.callback(rpc.close)
-        rpc.open()
-        contract = client.contract
-        policy = RemotePolicy(
-            rpc, contract, unattended, pushdown, execution_horizon, instruction, self._timeouts
-        )
-        selection = policy.selection if unattended else None
-        if unattended:
-            select(client, selection, resources)
-            env = EnvView.forwarding(client)
+        policy = RemotePolicy(rpc, self._timeouts, self._caller)
+        await policy.connect(client.contract, self._terms)
+        if self._terms.unattended:
             policy.use(ForwardingCodec(), ForwardingCodec())
-        else:
-            env = EnvView(client, self._backend, device=self._device)
-            policy.use(
-                Codec(contract.observation_space, self._backend, "observation"),
-                Codec(contract.action_space, self._backend, "action", device=self._device),
-            )
-        return env, policy, selection
+            return EnvView.forwarding(client), policy, policy.selection
+        contract = client.contract
+        policy.use(
+            Codec(contract.observation_space, self._backend, "observation"),
+            Codec(contract.action_space, self._backend, "action", device=self._device),
+        )
+        return EnvView(client, self._backend, device=self._device), policy, None
+
+    def wait(self, receive: Callable[[float], bool]) -> None:
+        """Wait for messages."""
+        receive(LONG)
 
 
 RemoteModelT = TypeVar("RemoteModelT", bound=RemoteModelBase[Any, Any])

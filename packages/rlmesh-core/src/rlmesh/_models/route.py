@@ -8,11 +8,10 @@ from rlmesh._contract.contract import EnvContract
 from rlmesh._runtime.context import Episode, PredictContext
 from rlmesh._wire.codec import Codec
 from rlmesh._wire.payload import PartReader, Parts
-from rlmesh.adapters.resolve import METADATA_KEY
 from rlmesh.backends import Backend
 from rlmesh.errors import NotReset, ProtocolError
 
-from .adaptation import Adaptation
+from .adaptation import Adaptation, batch_kind
 
 
 class Route:
@@ -45,9 +44,7 @@ class Route:
         device: Optional[Any],
     ) -> None:
         space = contract.observation_space
-        # Of envs with the same space and tags, an adapter makes payloads of the same shapes.
-        form = repr((space.to_spec(), contract.metadata.get(METADATA_KEY)))
-        self.key = (form, execution_horizon)
+        self.key = (batch_kind(contract), execution_horizon)
         self.horizon = execution_horizon
         self.adaptation = adaptation
         if selects and adaptation.selection is not None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from time import monotonic, perf_counter_ns
-from typing import Any, Deque, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Deque, Dict, Hashable, List, NamedTuple, Optional, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Call, Failure, Outcome
 from rlmesh._rpc.session import Session
 from rlmesh._runtime.context import PredictContext
+from rlmesh._runtime.scheduling import BatchScheduler
 from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, OBSERVE, PREDICT, START_EPISODE
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError
@@ -35,10 +37,33 @@ class _Job(NamedTuple):
     adapting: int
 
 
+class _Kind:
+    """Predicts that may go into one batch: those of sessions whose routes have the same key."""
+
+    def __init__(self, options: ServeOptions) -> None:
+        self.scheduler = BatchScheduler(options.max_batch_size, options.max_wait)
+        self.held: Dict[Session, Call] = {}
+        self._due: Sequence[Session] = ()
+
+    def delay(self) -> float:
+        """Return for how many seconds to wait for more; 0 if a batch is due."""
+        if not self.held:
+            return math.inf
+        now = monotonic()
+        self._due, until = self.scheduler.decide(now)
+        if self._due:
+            return 0.0
+        return math.inf if until is None else max(until - now, 0.0)
+
+    def take(self) -> List[Call]:
+        """Return the calls of the batch that is due."""
+        return [self.held.pop(session) for session in self._due]
+
+
 class ModelService:
     """A `Service` that serves one model to many sessions, each with an env of its own.
 
-    Whatever waits when the model is free, and goes together, is predicted as one batch.
+    Predicts that go together wait for each other where a `BatchScheduler` finds it worthwhile.
 
     Args:
         source: What predicts.
@@ -66,41 +91,50 @@ class ModelService:
         self._device = device
         self._spec = spec
         self._trust_entrypoints = trust_entrypoints
-        self._corners = Corners(source.corners, backend)
-        self._max_batch = options.max_batch_size
-        self._max_wait = options.max_wait
-        self._waits_since: Optional[float] = None
-        self._running = 0
+        padding = options.max_batch_size if options.batch_padding else 0
+        self._corners = Corners(source.corners, backend, padding)
+        self._options = options
+        self._kinds: Dict[Hashable, _Kind] = {}
+        self._next: Optional[_Kind] = None
+        self._singles: Deque[Call] = deque()
         self._closed = False
 
     def describe(self) -> Dict[str, Any]:
         """Return nothing: what a client needs to know is the answer to `configure_route`."""
         return {}
 
-    def delay(self, waiting: Deque[Call]) -> float:
-        """Return how long to wait for a fuller batch."""
-        full = min(self._max_batch, self._running)
-        if not self._max_wait or len(waiting) >= full or not self._is_batchable(waiting[0]):
+    def delay(self, waiting: Deque[Call]) -> Optional[float]:
+        """Take over the calls that have arrived; return how long to wait for a fuller batch."""
+        while waiting:
+            self._sort(waiting.popleft())
+        if self._singles:
             return 0.0
-        now = monotonic()
-        if self._waits_since is None:
-            self._waits_since = now
-        return self._waits_since + self._max_wait - now
+        delays = {kind: kind.delay() for kind in self._kinds.values()}
+        self._next = min(delays, key=delays.__getitem__, default=None)
+        delay = math.inf if self._next is None else delays[self._next]
+        return None if delay == math.inf else delay
 
     def execute(self, waiting: Deque[Call]) -> Sequence[Tuple[Call, Outcome]]:
-        """Execute the next call; of predicts, all that go together."""
-        self._waits_since = None
-        call = waiting.popleft()
-        if call.op == PREDICT:
-            return self._predict([call, *self._companions(call, waiting)])
-        try:
-            return ((call, (self._configure(call), [])),)
-        except Exception as exc:
-            return ((call, Failure(exc)),)
+        """Execute the next call; of predicts that go together, a batch."""
+        # With what has arrived by now, it may be better to wait after all.
+        if self.delay(waiting) != 0:
+            return ()
+        if self._singles or self._next is None:
+            call = self._singles.popleft()
+            return self._predict([call]) if call.op == PREDICT else (self._configured(call),)
+        scheduler, calls = self._next.scheduler, self._next.take()
+        scheduler.forward_started([call.session for call in calls], monotonic())
+        outcomes = self._predict(calls)
+        now = monotonic()
+        scheduler.forward_finished(now)
+        for call in calls:
+            scheduler.lane_sent(call.session, now)
+        return outcomes
 
     def release(self, session: Session) -> None:
         """End the episodes that a session left running."""
         if session.state is not None:
+            self._expect_nothing(session)
             for episode_id in list(session.state.episodes):
                 try:
                     self._end_episode(session.state, episode_id)
@@ -113,23 +147,48 @@ class ModelService:
             self._closed = True
             self._source.close()
 
+    def _sort(self, call: Call) -> None:
+        """Put a call where it waits for others, or for nothing."""
+        route = call.session.state
+        if call.op != PREDICT or route is None or not self._corners.takes_batches(route.horizon):
+            self._singles.append(call)
+            return
+        kind = self._kinds.get(route.key)
+        if kind is None:
+            kind = self._kinds[route.key] = _Kind(self._options)
+        kind.held[call.session] = call
+        kind.scheduler.lane_ready(call.session, monotonic())
+
+    def _expect_nothing(self, session: Session) -> None:
+        """Wait for no predicts of a session any more."""
+        if session.state.key in self._kinds:
+            self._kinds[session.state.key].scheduler.lane_gone(session)
+
+    def _configured(self, call: Call) -> Tuple[Call, Outcome]:
+        try:
+            return call, (self._configure(call), [])
+        except Exception as exc:
+            return call, Failure(exc)
+
     def _configure(self, call: Call) -> Any:
         """Execute a call that is no predict; return the reply's body."""
         session, op, body = call.session, call.op, call.body
         if op == CONFIGURE_ROUTE:
+            if session.state is not None:
+                self._expect_nothing(session)
             session.state = route = self._new_route(body)
             return route.needs()
         route = _route_of(session)
         if op == START_EPISODE:
-            episode_id = route.start(body)
-            self._running += 1
-            self._source.start_episode(episode_id)
+            self._source.start_episode(route.start(body))
         elif op == OBSERVE:
             observation, context = route.decode(body, call.payload)
             route.adaptation.observe(context.episode_id, observation)
         elif op == END_EPISODE:
             if body in route.episodes:
                 self._end_episode(route, body)
+                if route.key in self._kinds:
+                    self._kinds[route.key].scheduler.lane_sent(session, monotonic(), reset=True)
         else:
             raise ProtocolError(f"unknown operation {op}")
         return None
@@ -165,35 +224,7 @@ class ModelService:
 
     def _end_episode(self, route: Route, episode_id: str) -> None:
         route.end(episode_id)
-        self._running -= 1
         self._source.end_episode(episode_id)
-
-    def _is_batchable(self, call: Call) -> bool:
-        """Whether a call is a predict of a kind that the model does in batches."""
-        route = call.session.state
-        return (
-            call.op == PREDICT and route is not None and self._corners.takes_batches(route.horizon)
-        )
-
-    def _companions(self, first: Call, waiting: Deque[Call]) -> List[Call]:
-        """Take the predicts off the queue that go into one batch with the first."""
-        found: List[Call] = []
-        # One by one, they must not go together: the next may reuse the memory of this one's action.
-        if self._max_batch == 1 or not self._is_batchable(first):
-            return found
-        others: Deque[Call] = deque()
-        key = first.session.state.key
-        for _ in range(len(waiting)):
-            call = waiting.popleft()
-            state = call.session.state
-            fits = call.op == PREDICT and state is not None and state.key == key
-            if fits and len(found) + 1 < self._max_batch:
-                found.append(call)
-            else:
-                others.append(call)
-        # A watchdog's thread may have added to the queue meanwhile.
-        waiting.extendleft(reversed(others))
-        return found
 
     def _predict(self, calls: Sequence[Call]) -> Sequence[Tuple[Call, Outcome]]:
         """Return what came of predicts that go into one batch."""
@@ -235,7 +266,7 @@ class ModelService:
                 adapted = job.route.adaptation.actions(job.context.episode_id, actions)
                 adapting = job.adapting + perf_counter_ns() - started
                 bodies, parts = job.route.encode(adapted)
-                outcomes.append((job.call, ((bodies, elapsed, adapting), parts)))
+                outcomes.append((job.call, ((bodies, elapsed, adapting, len(jobs)), parts)))
             except Exception as exc:
                 outcomes.append((job.call, Failure(exc)))
         return outcomes

@@ -1,4 +1,8 @@
-"""The client's side of a session: one request at a time, sent again until it is answered."""
+"""The client's side of a session: one request at a time, sent again until it is answered.
+
+What exchanges messages is written as generators, so that a thread may wait for one session (the
+methods here do) or for many at once (`calls` does).
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,14 @@ import contextlib
 import os
 import threading
 import time
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Generator, Optional, Sequence, Tuple, TypeVar
 
 from rlmesh._contract.peer import Limits, PeerInfo
-from rlmesh._transport.carrier import Connection, ConnectionLost
+from rlmesh._transport.carrier import Connection, ConnectionLost, Message
 from rlmesh._wire.errors import error_from_wire
 from rlmesh._wire.messages import (
     CLOSE,
+    FATE,
     FIRST_ACTING_OP,
     HELLO,
     OK,
@@ -29,6 +34,8 @@ from rlmesh._wire.messages import (
 from rlmesh.errors import (
     Busy,
     ConnectionFailed,
+    EnvCrashed,
+    ProtocolError,
     RequestTimeout,
     RLMeshError,
     SessionLost,
@@ -44,9 +51,19 @@ Each time twice as many: a large reply, which a new connection cuts off, may tak
 
 _GLANCE = 0.25
 """Seconds between two looks at a connection, or at a busy server, that is expected to change."""
+_HOLD = 2.0
+"""Seconds for which a server may hold a question whose answer is expected to change."""
 _GOODBYE_TIMEOUT = 2.0
+_ARTICLES = {"env": "an"}
 
 _Reply = Tuple[Reply, Sequence[memoryview]]
+_T = TypeVar("_T")
+
+Steps = Generator[float, Optional[Message], _T]
+"""Yields for how many seconds to wait for the next message, and is sent that message, or None.
+
+`ConnectionLost` is thrown into it. What it returns is what was asked for.
+"""
 
 
 class RpcClient:
@@ -57,60 +74,62 @@ class RpcClient:
         address: The server's address, as errors show it.
         connect_timeout: Seconds to find the server, to wait for an env whose holder went away,
             and to restore a broken connection.
+        role: What must be served there, `"env"` or `"model"`; None asks for nothing.
+        session: The id of a session that another connection has opened; None for a new one.
     """
 
-    def __init__(self, connection: Connection, address: str, connect_timeout: float) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        address: str,
+        connect_timeout: float,
+        role: Optional[str] = None,
+        session: Optional[bytes] = None,
+    ) -> None:
         self.address = address
+        self._role = role
         self._connection = connection
         self._connect_timeout = connect_timeout
         self._lock = threading.Lock()
-        self._session = os.urandom(16)
+        self._session = session or os.urandom(16)
         self._boot = b""
         self._acting_id = self._control_id = self._received = 0
         self._limits = Limits()
+        self._fate_asked: Optional[float] = None
         self._over: Optional[str] = "it was never opened"
+
+    @property
+    def connection(self) -> Connection:
+        """The way to the server, for whoever drives `Steps`."""
+        return self._connection
 
     def hello(self) -> PeerInfo:
         """Introduce this client, and return who the server is.
 
         Raises:
             ConnectionFailed: Nobody answered within the connect timeout.
-            ProtocolError: The server speaks another version, or is none of ours.
+            ProtocolError: The server speaks another version, is none of ours, or serves
+                something else.
             SecurityError: The server's token differs from ours.
         """
-        deadline = time.monotonic() + self._connect_timeout
-        peer = PeerInfo.from_dict(self._control(HELLO, _introduction(), deadline))
-        self._limits = peer.limits
-        return peer
+        return self.complete(self.greeting())
 
-    def open(self, *, takeover: bool = False) -> Any:
+    def open(
+        self, *, takeover: bool = False, busy_timeout: float = 0.0, start_timeout: float = 0.0
+    ) -> Any:
         """Open the session, and return what the service says of itself.
 
         Args:
             takeover: Do not wait for a holder that cannot be reached; end its session.
+            busy_timeout: Seconds to wait in line while others hold all that there is.
+            start_timeout: Seconds that the start of what the session needs may take.
 
         Raises:
-            Busy: Another client holds the service.
-            RLMeshError: As `hello`.
+            Busy: Other clients hold the service.
+            RequestTimeout: It did not start in time.
+            RLMeshError: As `hello`, or why it could not start.
         """
-        self.hello()
-        body = {"client": _introduction(), "takeover": takeover}
-        deadline = time.monotonic() + self._connect_timeout
-        busy: Optional[Busy] = None
-        while True:
-            try:
-                description = self._control(OPEN, body, deadline)
-                self._over = None
-                return description
-            except Busy as exc:
-                busy = exc
-                if not busy.holder_gone or time.monotonic() > deadline - _GLANCE:
-                    raise
-            except (RequestTimeout, ConnectionFailed) as exc:
-                # The request may still be executed, and nobody would use the session.
-                self._send_goodbye()
-                raise (busy or exc) from None
-            time.sleep(_GLANCE)
+        return self.complete(self.opening(takeover, busy_timeout, start_timeout))
 
     def ping(self) -> Any:
         """Return the server's status as plain data.
@@ -118,7 +137,7 @@ class RpcClient:
         Raises:
             RLMeshError: As `hello`.
         """
-        return self._control(PING, None, time.monotonic() + self._connect_timeout)
+        return self.complete(self._control(PING, None, time.monotonic() + self._connect_timeout))
 
     def shutdown(self) -> None:
         """Shut the server down.
@@ -127,7 +146,7 @@ class RpcClient:
             SecurityError: Its options do not allow that.
             RLMeshError: As `hello`.
         """
-        self._control(SHUTDOWN, None, time.monotonic() + self._connect_timeout)
+        self.complete(self._control(SHUTDOWN, None, time.monotonic() + self._connect_timeout))
 
     def call(
         self, op: int, body: Any, payload: Sequence[memoryview], timeout: float
@@ -147,6 +166,86 @@ class RpcClient:
             LimitExceeded: The request is larger than the server accepts.
             RLMeshError: What the server answered.
         """
+        return self.complete(self.calling(op, body, payload, timeout))
+
+    def complete(self, steps: Steps[_T]) -> _T:
+        """Return what steps return, waiting for this session's messages alone."""
+        receive = self._connection.receive
+        try:
+            wait = next(steps)
+            while True:
+                try:
+                    message = receive(wait)
+                except BaseException as exc:
+                    wait = steps.throw(exc)
+                else:
+                    wait = steps.send(message)
+        except StopIteration as done:
+            result: _T = done.value
+            return result
+
+    def greeting(self) -> Steps[PeerInfo]:
+        """Do what `hello` does, in steps."""
+        deadline = time.monotonic() + self._connect_timeout
+        body = yield from self._control(HELLO, _introduction(), deadline)
+        peer = PeerInfo.from_dict(body)
+        if self._role not in (None, peer.role):
+            found, expected = (f"{_ARTICLES.get(r, 'a')} {r}" for r in (peer.role, self._role))
+            raise ProtocolError(f"{self.address} serves {found}, expected {expected}")
+        self._limits = peer.limits
+        return peer
+
+    def opening(
+        self, takeover: bool = False, busy_timeout: float = 0.0, start_timeout: float = 0.0
+    ) -> Steps[Any]:
+        """Do what `open` does, in steps."""
+        yield from self.greeting()
+        try:
+            description = yield from self._opening(takeover, busy_timeout, start_timeout)
+        except BaseException:
+            # The request may still be executed, and nobody would use the session.
+            self._send_goodbye()
+            raise
+        self._over = None
+        return description
+
+    def _opening(self, takeover: bool, busy_timeout: float, start_timeout: float) -> Steps[Any]:
+        now = time.monotonic()
+        deadline, busy_until = now + self._connect_timeout, now + busy_timeout
+        start_until: Optional[float] = None
+        hold = min(_HOLD, self._connect_timeout / 2)
+        body = {"client": _introduction(), "takeover": takeover, "hold": hold}
+        busy: Optional[Busy] = None
+        while True:
+            try:
+                waits = time.monotonic() < busy_until
+                description = yield from self._control(OPEN, {**body, "wait": waits}, deadline)
+            except Busy as exc:
+                busy, now = exc, time.monotonic()
+                if busy.in_line and now < busy_until:
+                    deadline = now + self._connect_timeout
+                    continue
+                if not busy.holder_gone or now > deadline - _GLANCE:
+                    raise
+            except (RequestTimeout, ConnectionFailed) as exc:
+                raise (busy or exc) from None
+            else:
+                if description is not None:
+                    return description
+                now = time.monotonic()
+                start_until = start_until or now + start_timeout
+                if now >= start_until:
+                    raise RequestTimeout(
+                        f"the env at {self.address} did not start within {start_timeout:g} s"
+                    )
+                deadline = now + self._connect_timeout
+                continue
+            yield from self._pause(_GLANCE)
+
+    def calling(
+        self, op: int, body: Any, payload: Sequence[memoryview], timeout: float
+    ) -> Steps[Tuple[Any, Sequence[memoryview]]]:
+        """Do what `call` does, in steps."""
         with self._lock:
             if self._over is not None:
                 raise SessionLost(f"the session with {self.address} is over: {self._over}")
@@ -156,7 +255,7 @@ class RpcClient:
                 check_size(control, payload, self._limits, OP_NAMES[op])
             self._acting_id = number
             try:
-                reply, received = self._exchange(op, number, control, payload, timeout)
+                reply, received = yield from self._exchange(op, number, control, payload, timeout)
             except BaseException as exc:
                 # Also after Ctrl-C: nobody knows then whether the server has this number.
                 self._end(str(exc) or type(exc).__name__)
@@ -170,6 +269,8 @@ class RpcClient:
             error = self._error(reply)
             if isinstance(error, SessionLost):
                 self._over = "the server no longer knows it"
+            elif isinstance(error, EnvCrashed):
+                self._over = "the env crashed"
             raise error
 
     def close(self) -> None:
@@ -178,13 +279,43 @@ class RpcClient:
             self._end("it was closed")
             self._connection.close()
 
-    def _control(self, op: int, body: Any, deadline: float) -> Any:
+    def look_up_fate(self) -> None:
+        """Ask what became of the session, without waiting for the answer: a later call has it.
+
+        Raises:
+            EnvCrashed: The process of its env ended.
+            SessionLost: The server knows nothing of it.
+        """
+        with self._lock:
+            now = time.monotonic()
+            if self._fate_asked is None or now - self._fate_asked >= RESEND_INTERVAL:
+                self._fate_asked = now
+                self._control_id += 1
+                self._connection.send(
+                    pack(Request(FATE, self._control_id, self._session, 0, None))
+                )
+            try:
+                while True:
+                    message = self._connection.receive(0)
+                    if message is None:
+                        return
+                    reply = self._reply_to(FATE, self._control_id, message)
+                    if reply is not None:
+                        self._fate_asked = None
+                        if reply.status != OK:
+                            raise self._error(reply)
+                        return
+            except ConnectionLost:
+                self._fate_asked = None
+                self._connection.reconnect()
+
+    def _control(self, op: int, body: Any, deadline: float) -> Steps[Any]:
         """Exchange one request outside the session, and return the reply's body."""
         with self._lock:
             self._control_id += 1
             control = pack(Request(op, self._control_id, self._session, 0, body))
             remaining = max(deadline - time.monotonic(), 0.0)
-            reply, _ = self._exchange(op, self._control_id, control, (), remaining)
+            reply, _ = yield from self._exchange(op, self._control_id, control, (), remaining)
         self._boot = reply.boot
         if reply.status != OK:
             raise self._error(reply)
@@ -192,23 +323,25 @@ class RpcClient:
 
     def _exchange(
         self, op: int, number: int, control: bytes, payload: Sequence[memoryview], timeout: float
-    ) -> _Reply:
+    ) -> Steps[_Reply]:
         """Send a request, again where that is needed, until its reply is there."""
         connection = self._connection
         connection.send(control, payload)
         started = sent = time.monotonic()
         lost: Optional[float] = None if connection.connected else started
-        wait, patience = 0.0 if lost is None else _GLANCE, RESEND_INTERVAL
+        wait, patience = min(timeout, RESEND_INTERVAL if lost is None else _GLANCE), RESEND_INTERVAL
         while True:
             try:
-                reply = self._receive(op, number, wait)
+                message = yield wait
             except ConnectionLost:
                 lost = sent = time.monotonic()
                 connection.reconnect()
                 connection.send(control, payload)
             else:
-                if reply is not None:
-                    return reply
+                if message is not None:
+                    reply = self._reply_to(op, number, message)
+                    if reply is not None:
+                        return reply, message.payload
                 if connection.connected:
                     lost = None
             now = time.monotonic()
@@ -220,22 +353,30 @@ class RpcClient:
                 sent, patience = now, 2 * patience
                 connection.reconnect()
                 connection.send(control, payload)
-            wait = min(started + timeout - now, patience if lost is None else _GLANCE)
+            wait = min(started + timeout - now, patience if lost is None else self._look())
 
-    def _receive(self, op: int, number: int, timeout: float) -> Optional[_Reply]:
-        """Return the reply to one request, dropping whatever else arrives before it."""
-        deadline = 0.0
-        while True:
-            message = self._connection.receive(timeout)
-            if message is None:
-                return None
-            reply = unpack_reply(message.control)
-            if reply.id == number and reply.op == op:
-                return reply, message.payload
-            if reply.op == UNPARSED:
-                raise self._error(reply)
-            deadline = deadline or time.monotonic() + timeout
-            timeout = max(deadline - time.monotonic(), 0.0)
+    def _look(self) -> float:
+        """Return for how many seconds to wait for a connection that is lost."""
+        return _GLANCE
+
+    def _reply_to(self, op: int, number: int, message: Message) -> Optional[Reply]:
+        """Return the reply in a message if it is the one to a request; others are dropped."""
+        reply = unpack_reply(message.control)
+        if reply.id == number and reply.op == op:
+            return reply
+        if reply.op == UNPARSED:
+            raise self._error(reply)
+        return None
+
+    def _pause(self, seconds: float) -> Steps[None]:
+        """Wait, dropping what arrives meanwhile."""
+        deadline = time.monotonic() + seconds
+        while seconds > 0:
+            try:
+                yield seconds
+            except ConnectionLost:
+                self._connection.reconnect()
+            seconds = deadline - time.monotonic()
 
     def _end(self, reason: str) -> None:
         """End the session on both sides, as far as the other side can still be told."""
@@ -244,15 +385,28 @@ class RpcClient:
         self._over = reason
         # A server that does not hear this frees the env when it finds the client gone.
         with contextlib.suppress(ConnectionLost, RLMeshError):
-            number = self._send_goodbye()
-            if self._connection.connected:
-                self._receive(CLOSE, number, _GOODBYE_TIMEOUT)
+            self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        number = self._send_goodbye()
+        if self._connection.connected:
+            self._await_goodbye(number)
 
     def _send_goodbye(self) -> int:
         """Ask the server to end the session; return the request's number."""
         number = self._acting_id + 1
         self._connection.send(pack(Request(CLOSE, number, self._session, self._received, None)))
         return number
+
+    def _await_goodbye(self, number: int) -> None:
+        """Wait until the server has ended the session, so that the next client finds it free."""
+        deadline = time.monotonic() + _GOODBYE_TIMEOUT
+        remaining = _GOODBYE_TIMEOUT
+        while remaining > 0:
+            message = self._connection.receive(remaining)
+            if message is not None and self._reply_to(CLOSE, number, message) is not None:
+                return
+            remaining = deadline - time.monotonic()
 
     def _error(self, reply: Reply) -> RLMeshError:
         return error_from_wire(reply.body, OP_NAMES.get(reply.op, "request"), self.address)

@@ -12,8 +12,8 @@ from rlmesh.errors import Busy, ProtocolError
 from .session import Session
 from .sessions import Sessions
 
-HOLD = 2.0
-"""Seconds for which a question is held until its answer changes; the client then asks again."""
+_LONGEST_HOLD = 10.0
+"""Seconds for which a question is held at most until its answer changes."""
 _PATIENCE = 5.0
 """Seconds for which a client that cannot be reached keeps its place in the line."""
 
@@ -82,7 +82,7 @@ class Openings:
             session = self._new(peer, request, closing)
         session.peer = peer
         session.unreachable_since = None
-        question = _Question(session, request.id, time.monotonic() + HOLD)
+        question = _Question(session, request.id, time.monotonic() + _hold(request))
         self._questions[session.id] = question
         self._answer(question)
 
@@ -158,3 +158,9 @@ class Openings:
             answer = exc
         del self._questions[session.id]
         self._reply(session.peer, question.number, answer)
+
+
+def _hold(request: Request) -> float:
+    """Return for how many seconds the client wants its question to be held, before it asks again."""
+    hold = request.body.get("hold") if isinstance(request.body, dict) else 0
+    return min(hold, _LONGEST_HOLD) if isinstance(hold, (int, float)) else 0.0

@@ -25,8 +25,11 @@ class ServeOptions:
         max_payload: Bytes that the large arrays of a received message may have, all together.
         max_sessions: Sessions that a served model has at a time; an env instance has one.
         max_batch_size: Observations that a served model with a batch corner predicts together.
-        max_wait: Seconds that a served model may hold an observation back for a fuller batch. With
-            0, the next batch is whatever arrived while the last one was predicted.
+        max_wait: Seconds that a served model may hold an observation back for a fuller batch. None
+            leaves that to what it has seen of how long its forward passes and its clients take;
+            with 0, the next batch is whatever arrived while the last one was predicted.
+        batch_padding: Fill every batch of a served model up to `max_batch_size`, by repeating its
+            last observation, so that a result does not depend on the size of its batch.
         allow_insecure: Allow an address that other machines reach, without a token.
 
     Raises:
@@ -43,16 +46,18 @@ class ServeOptions:
     max_payload: int = Limits.payload
     max_sessions: int = 256
     max_batch_size: int = 32
-    max_wait: float = 0.0
+    max_wait: Optional[float] = None
+    batch_padding: bool = False
     allow_insecure: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("session_grace", "drain_timeout", "close_timeout", "max_wait"):
+        for name in ("session_grace", "drain_timeout", "close_timeout"):
             self._check(name, 0, (int, float), "a number")
         for name in ("max_control", "max_payload", "max_sessions", "max_batch_size"):
             self._check(name, 1, (int,), "an integer")
-        if self.idle_timeout is not None:
-            self._check("idle_timeout", 0, (int, float), "a number")
+        for name in ("idle_timeout", "max_wait"):
+            if getattr(self, name) is not None:
+                self._check(name, 0, (int, float), "a number")
 
     def _check(self, name: str, least: int, types: Tuple[type, ...], kind: str) -> None:
         value: Any = getattr(self, name)

@@ -85,13 +85,13 @@ class RpcServer(Reception):
         """Receive requests and execute them until a stop, and the end of the drain."""
         waiting, receive = self._waiting, self._listener.receive
         while True:
-            patience = SETTLE_INTERVAL if self._openings else _TICK
-            if waiting:
-                patience = self._service.delay(waiting)
-            elif self._stopping.is_set():
-                patience = min(self._drain_until - time.monotonic(), patience)
-                if patience <= 0 or not len(self._sessions):
-                    return
+            patience = self._service.delay(waiting)
+            if patience is None:
+                patience = SETTLE_INTERVAL if self._openings else _TICK
+                if self._stopping.is_set():
+                    patience = min(self._drain_until - time.monotonic(), patience)
+                    if patience <= 0 or not len(self._sessions):
+                        return
             if patience <= 0:
                 self._work()
             else:

@@ -60,12 +60,20 @@ class Service(Protocol):
         """Return, as plain data, what a client learns when its session opens."""
         ...
 
-    def delay(self, waiting: Deque[Call]) -> float:
-        """Return for how many seconds to wait for more calls, given those that wait already."""
+    def delay(self, waiting: Deque[Call]) -> Optional[float]:
+        """Return for how many seconds to wait for more calls; None where there is none yet.
+
+        Args:
+            waiting: Calls that have arrived; the service may take them over.
+        """
         ...
 
     def execute(self, waiting: Deque[Call]) -> Sequence[Tuple[Call, Outcome]]:
-        """Take one call off the queue, or several that go together, and execute them."""
+        """Execute one call, or several that go together, of those that have arrived.
+
+        Args:
+            waiting: As for `delay`. Another thread may add calls meanwhile.
+        """
         ...
 
     def release(self, session: Session) -> None:

@@ -1,52 +1,73 @@
-"""The evaluation loop: a policy against an env, one episode after the other."""
+"""The evaluation loop: a policy against envs, one episode after the other in each lane."""
 
 from __future__ import annotations
 
 from threading import Event
-from typing import Any, Callable, Iterable, List, Optional
+from typing import Callable, Iterable, Iterator, Optional, Sequence
 
+from rlmesh._tasks import run_together
+from rlmesh.errors import RequestTimeout, SessionLost
+
+from .lane import Lane
 from .plan import PlannedEpisode
-from .results import EpisodeResult, RunResult
-from .session import Session
+from .results import EpisodeResult
 
 
 def run_episodes(
-    session: Session[Any, Any],
+    lanes: Sequence[Lane],
     episodes: Iterable[PlannedEpisode],
-    on_result: Optional[Callable[[EpisodeResult], None]] = None,
-) -> RunResult:
-    """Run episodes in order, and return their results.
+    report: Callable[[EpisodeResult], None],
+    *,
+    retries: int = 0,
+    idle: Callable[[], object] = lambda: None,
+    stop: Optional[Event] = None,
+) -> None:
+    """Run episodes; a lane that has finished one takes the next.
 
     Args:
-        session: The policy and the env.
+        lanes: What plays them.
         episodes: What to run.
-        on_result: Called with each finished episode.
-    """
-    results: List[EpisodeResult] = []
-    for episode in episodes:
-        result = run_episode(session, episode)
-        results.append(result)
-        if on_result is not None:
-            on_result(result)
-    return RunResult(tuple(results), session.metadata)
-
-
-def run_episode(
-    session: Session[Any, Any], episode: PlannedEpisode, stop: Optional[Event] = None
-) -> EpisodeResult:
-    """Run one episode from reset to its end.
-
-    Args:
-        session: The policy and the env.
-        episode: What to run.
-        stop: Ends it before its next step.
+        report: Called with each finished episode.
+        retries: How often an episode is played again whose env was lost.
+        idle: Waits until a lane can go on; see `run_together`.
+        stop: Ends all episodes before their next step.
 
     Raises:
         KeyboardInterrupt: It was stopped.
     """
-    observation, _ = session.reset(seed=episode.seed)
-    while not session.over:
-        if stop is not None and stop.is_set():
-            raise KeyboardInterrupt
-        observation = session.step(session.predict(observation))[0]
-    return session.result(episode.index)
+    queue = iter(episodes)
+    run_together([_run_lane(lane, queue, report, retries, stop) for lane in lanes], idle)
+
+
+async def _run_lane(
+    lane: Lane,
+    queue: Iterator[PlannedEpisode],
+    report: Callable[[EpisodeResult], None],
+    retries: int,
+    stop: Optional[Event],
+) -> None:
+    try:
+        for episode in queue:
+            report(await _run_episode(lane, episode, retries, stop))
+    finally:
+        await lane.end_episode()
+        lane.leave()
+
+
+async def _run_episode(
+    lane: Lane, episode: PlannedEpisode, retries: int, stop: Optional[Event]
+) -> EpisodeResult:
+    """Run one episode from reset to its end; again from its seed when its env is lost."""
+    while True:
+        try:
+            observation, _ = await lane.reset(episode.seed)
+            while not lane.over:
+                if stop is not None and stop.is_set():
+                    raise KeyboardInterrupt
+                action = await lane.predict(observation)
+                observation = (await lane.step(action))[0]
+            return lane.result(episode.index)
+        except (RequestTimeout, SessionLost):
+            if retries == 0 or not lane.env_lost:
+                raise
+            retries -= 1

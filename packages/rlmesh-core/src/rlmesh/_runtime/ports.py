@@ -22,13 +22,13 @@ class EnvPort(Protocol):
         """What the env itself took for the last `reset` or `step`, in seconds."""
         ...
 
-    def reset(
+    async def reset(
         self, seed: Optional[int], options: Optional[Mapping[str, Any]] = None
     ) -> Tuple[Any, Any]:
         """Start an episode; return the observation and info."""
         ...
 
-    def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
+    async def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
         """Return observation, reward, terminated, truncated and info."""
         ...
 
@@ -47,15 +47,25 @@ class Policy(Protocol):
         ...
 
     @property
+    def queue_seconds(self) -> float:
+        """For how long the last `predict` waited for the model to be free, in seconds."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """How many observations were predicted together with that of the last `predict`."""
+        ...
+
+    @property
     def needs_every_step(self) -> bool:
         """Whether `observe` must be called for steps that a chunk answers."""
         ...
 
-    def start_episode(self, episode: Episode) -> None:
+    async def start_episode(self, episode: Episode) -> None:
         """Called after the env's reset, before the episode's first `predict`."""
         ...
 
-    def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
+    async def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
         """Return the action for one observation, and perhaps those of the steps after it.
 
         Args:
@@ -65,7 +75,7 @@ class Policy(Protocol):
         """
         ...
 
-    def observe(self, observation: Any, episode: Episode, step: int) -> None:
+    async def observe(self, observation: Any, episode: Episode, step: int) -> None:
         """Take note of an observation for which there is an action already.
 
         Args:
@@ -75,6 +85,10 @@ class Policy(Protocol):
         """
         ...
 
-    def end_episode(self, episode_id: str) -> None:
+    async def end_episode(self, episode_id: str) -> None:
         """Called once for every started episode, also when something raised."""
+        ...
+
+    def leave(self) -> None:
+        """Called when no more episodes come."""
         ...

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Optional, Tuple
 
+from .timing import Timing
+
 
 @dataclass(frozen=True)
 class EpisodeResult:
@@ -23,6 +25,7 @@ class EpisodeResult:
         env_seconds: Of these, spent in the env itself.
         wire_seconds: Of these, spent on the way to the env and back.
         adapter_seconds: Of these, spent in the model's adapter.
+        queue_seconds: Of these, spent waiting until the model was free, and for a fuller batch.
         predict_seconds: Of these, spent in predict.
     """
 
@@ -37,6 +40,7 @@ class EpisodeResult:
     env_seconds: float = field(compare=False)
     wire_seconds: float = field(compare=False)
     adapter_seconds: float = field(compare=False)
+    queue_seconds: float = field(compare=False)
     predict_seconds: float = field(compare=False)
 
 
@@ -46,12 +50,14 @@ class RunResult:
 
     Attributes:
         episodes: One result per episode.
+        timing: How busy the model and the lanes were; None for a result that no run made.
         metadata: What else is to be known of how the run was made, as plain data. `"pushdown"`
             lists the images that the env's side cropped and resized.
     """
 
     episodes: Tuple[EpisodeResult, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    timing: Optional[Timing] = field(default=None, compare=False)
 
     @property
     def num_episodes(self) -> int:
@@ -105,19 +111,24 @@ class RunResult:
         return math.fsum(episode.adapter_seconds for episode in self.episodes)
 
     @property
+    def queue_seconds(self) -> float:
+        """Seconds spent waiting until the model was free, and for fuller batches."""
+        return math.fsum(episode.queue_seconds for episode in self.episodes)
+
+    @property
     def predict_seconds(self) -> float:
         """Seconds spent in predict."""
         return math.fsum(episode.predict_seconds for episode in self.episodes)
 
     def __repr__(self) -> str:
         success = "" if self.success_rate is None else f", success_rate={self.success_rate:.1%}"
-        spent = self.adapter_seconds
-        adapter = f" adapter {spent:.3g}s," if spent else ""
+        others = {"adapter": self.adapter_seconds, "queue": self.queue_seconds}
+        spent = "".join(f" {name} {seconds:.3g}s," for name, seconds in others.items() if seconds)
         return (
             f"RunResult(episodes={self.num_episodes}, mean_reward={self.mean_reward:.6g}{success},"
             f" steps={self.total_steps}, duration={self.duration:.3g}s:"
             f" env {self.env_seconds:.3g}s, wire {self.wire_seconds:.3g}s,"
-            f"{adapter} predict {self.predict_seconds:.3g}s)"
+            f"{spent} predict {self.predict_seconds:.3g}s)"
         )
 
 

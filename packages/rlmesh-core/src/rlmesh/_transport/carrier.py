@@ -53,7 +53,7 @@ class Connection(Protocol):
         ...
 
     def receive(self, timeout: float) -> Optional[Message]:
-        """Return the next message; None after `timeout` seconds without one.
+        """Return the next message; None after `timeout` seconds without one, or at once for 0.
 
         Raises:
             ConnectionLost: The connection broke. `reconnect`, then send again.

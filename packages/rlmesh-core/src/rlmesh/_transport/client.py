@@ -7,7 +7,7 @@ import os
 import struct
 import time
 import weakref
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Tuple
 
 import zmq
 
@@ -62,11 +62,6 @@ class ZmqConnection:
         self._open()
 
     @property
-    def socket(self) -> Any:
-        """What a `Poller` waits at; another one after `reconnect`."""
-        return self._socket
-
-    @property
     def connected(self) -> bool:
         """Whether the connection stands, as far as the last `receive` could see."""
         return self._connected
@@ -81,15 +76,18 @@ class ZmqConnection:
             pass
 
     def receive(self, timeout: float) -> Optional[Message]:
-        """Return the next message; None after `timeout` seconds without one.
+        """Return the next message; None after `timeout` seconds without one, or at once for 0.
 
         Raises:
             ConnectionLost: The connection broke.
             SecurityError: The server's security differs from ours.
         """
-        message = self._read()
+        message = self._read(0 if timeout > 0 else zmq.NOBLOCK)
         if message is not None:
             return message
+        if timeout <= 0:
+            self._watch()
+            return None
         deadline = time.monotonic() + timeout - _FAST_WAIT_MS / 1000
         while True:
             remaining = deadline - time.monotonic()
@@ -103,6 +101,11 @@ class ZmqConnection:
                     return message
             if self._monitor in ready:
                 self._watch()
+
+    @property
+    def sockets(self) -> Tuple[Any, Any]:
+        """What becomes readable when a message arrives, and when the connection changes."""
+        return self._socket, self._monitor
 
     def reconnect(self) -> None:
         """Drop this connection with all that is under way on it, and start a new one."""
@@ -146,11 +149,11 @@ class ZmqConnection:
         self._release()
         self._socket = None
 
-    def _read(self) -> Optional[Message]:
+    def _read(self, flags: int = 0) -> Optional[Message]:
         """Return a message that is there, or comes soon."""
         socket = self._socket
         try:
-            control = socket.recv(copy=False)
+            control = socket.recv(flags, copy=False)
         except zmq.Again:
             return None
         self._connected = True

@@ -73,7 +73,7 @@ class ZmqListener:
 
     @property
     def socket(self) -> Any:
-        """What a `Poller` waits at."""
+        """What becomes readable when a message arrives."""
         return self._socket
 
     @property

@@ -1,0 +1,89 @@
+"""The lanes of a run: how many, and to which envs."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, List, NamedTuple, Optional
+
+DEFAULT_BATCH_SIZE = 32
+"""Observations that are predicted together at most, unless the caller says otherwise."""
+
+
+class Terms(NamedTuple):
+    """What a run or a session asks for.
+
+    Attributes:
+        instruction: Text for the model's text inputs.
+        horizon: How many actions of a chunk are executed.
+        max_steps: Steps after which an episode is cut off.
+        unattended: Whether nobody but the policy looks at the values.
+        pushdown: Whether the env's side shall crop and resize images.
+        max_batch_size: Observations that are predicted together at most; None leaves it open.
+        max_wait: Seconds that an observation may be held back for a fuller batch; None leaves
+            it open.
+        batch_padding: Whether every batch is filled up to `max_batch_size`.
+    """
+
+    instruction: Optional[str]
+    horizon: int
+    max_steps: int
+    unattended: bool = False
+    pushdown: bool = False
+    max_batch_size: Optional[int] = None
+    max_wait: Optional[float] = None
+    batch_padding: bool = False
+
+    def check(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            ValueError: One is too small.
+            TypeError: One is none.
+        """
+        for name, least in (("max_steps", 1), ("max_batch_size", 1)):
+            value = getattr(self, name)
+            if value is not None and operator.index(value) < least:
+                raise ValueError(f"{name}: expected at least {least}, got {value}")
+        if self.max_wait is not None and not self.max_wait >= 0:
+            raise ValueError(f"max_wait: expected at least 0, got {self.max_wait}")
+
+    @property
+    def max_batch(self) -> int:
+        """`max_batch_size`, or its default."""
+        return DEFAULT_BATCH_SIZE if self.max_batch_size is None else self.max_batch_size
+
+
+def lane_targets(env_or_address: object, concurrency: Optional[int], episodes: int) -> List[Any]:
+    """Return the env of each lane; addresses take turns.
+
+    Args:
+        env_or_address: What `run` was given.
+        concurrency: Number of lanes; None is one for each env or address.
+        episodes: Number of episodes; there are no more lanes than that.
+
+    Raises:
+        ValueError: The number does not go with the envs.
+        TypeError: It is no integer.
+    """
+    is_list = isinstance(env_or_address, (list, tuple))
+    targets: List[Any] = list(env_or_address) if is_list else [env_or_address]  # type: ignore[call-overload]
+    if not targets:
+        raise ValueError("env_or_address: expected at least one env or address, got an empty list")
+    try:
+        count = len(targets) if concurrency is None else operator.index(concurrency)
+    except TypeError:
+        raise TypeError(f"concurrency: expected an integer, got {concurrency!r}") from None
+    if count < len(targets):
+        raise ValueError(
+            f"concurrency: expected at least one lane for each of the {len(targets)} envs,"
+            f" got {count}"
+        )
+    lanes = [targets[index % len(targets)] for index in range(count)]
+    for target in targets:
+        shared = sum(other is target for other in lanes)
+        if shared > 1 and hasattr(target, "step"):
+            raise ValueError(
+                f"concurrency: an env object is one lane, and {target!r} would be {shared}; serve"
+                " a factory of envs with rlmesh.EnvServer, and pass its address"
+            )
+    return lanes[: max(episodes, 1)]

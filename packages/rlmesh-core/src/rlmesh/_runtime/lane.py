@@ -1,0 +1,198 @@
+"""One env session and the policy that acts in it, an episode at a time."""
+
+from __future__ import annotations
+
+import os
+from time import perf_counter
+from typing import Any, Awaitable, Mapping, Optional, Sequence, Tuple, TypeVar
+
+from rlmesh.errors import InvalidValue, NotReset, RequestTimeout, SessionLost
+
+from .context import Episode
+from .ports import EnvPort, Policy
+from .results import EpisodeResult
+from .timing import Usage
+
+T = TypeVar("T")
+
+MAX_STEPS = 100_000
+"""Steps after which an episode is cut off, unless the caller says otherwise."""
+
+
+class Lane:
+    """An env and a policy, and what is counted in the episode that they play.
+
+    Args:
+        number: Its number in a run.
+        env: Where the policy acts.
+        policy: What acts.
+        instruction: The episodes' instruction.
+        max_steps: Steps after which an episode is cut off and marked truncated.
+
+    Attributes:
+        number: As given.
+        env: As given.
+        steps: Number of env steps of the last episode.
+        usage: What was used for all episodes up to now.
+        env_lost: Whether the last episode failed because its env session ended.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        env: EnvPort,
+        policy: Policy,
+        instruction: Optional[str],
+        max_steps: int,
+    ) -> None:
+        self.number = number
+        self.env = env
+        self._policy = policy
+        self._instruction = instruction
+        self._max_steps = max_steps
+        self._episode: Optional[Episode] = None
+        self.usage = Usage()
+        self._begin(None)
+
+    def _begin(self, seed: Optional[int]) -> None:
+        """Set everything that is counted in an episode to its start."""
+        self._seed = seed
+        self.steps, self._reward = 0, 0.0
+        self.env_lost = False
+        self._terminated = self._truncated = False
+        self._info: Mapping[Any, Any] = {}
+        self._actions: Sequence[Any] = ()
+        self._first = 0
+        self._env_seconds = self._wire_seconds = 0.0
+        self._adapter_seconds = self._queue_seconds = self._predict_seconds = 0.0
+        self._started = self._ended = perf_counter()
+
+    @property
+    def over(self) -> bool:
+        """Whether no episode is running: before the first `reset`, and after an episode's end."""
+        return self._episode is None
+
+    async def reset(
+        self, seed: Optional[int], options: Optional[Mapping[str, Any]] = None
+    ) -> Tuple[Any, Any]:
+        """Start an episode; one that is not over is ended. Return observation and info."""
+        await self.end_episode()
+        self._begin(seed)
+        observation, info = await self._of_env(self.env.reset(seed, options))
+        self._ended = now = perf_counter()
+        self._env_seconds = self.env.env_seconds
+        self.usage.env_seconds += self._env_seconds
+        self._wire_seconds = now - self._started - self._env_seconds
+        self._episode = episode = Episode(os.urandom(16).hex(), seed, self._instruction)
+        self._info = info
+        await self._policy.start_episode(episode)
+        return observation, info
+
+    async def predict(self, observation: Any) -> Any:
+        """Return the policy's action for an observation; while a chunk lasts, its next one.
+
+        Raises:
+            NotReset: No episode is running.
+        """
+        episode = self._running("predict")
+        index = self.steps - self._first
+        if not 0 < index < len(self._actions):
+            before = perf_counter()
+            policy = self._policy
+            self._actions = await policy.predict(observation, episode, self.steps)
+            elapsed = perf_counter() - before
+            predicting, queued = policy.predict_seconds, policy.queue_seconds
+            self._predict_seconds += predicting
+            self._queue_seconds += queued
+            self._adapter_seconds += policy.adapter_seconds
+            self._wire_seconds += elapsed - predicting - queued - policy.adapter_seconds
+            self.usage.predicted(predicting, policy.batch_size, queued)
+            self._first, index = self.steps, 0
+        elif self._policy.needs_every_step:
+            before = perf_counter()
+            await self._policy.observe(observation, episode, self.steps)
+            self._adapter_seconds += perf_counter() - before
+        return self._actions[index]
+
+    async def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
+        """Return observation, reward, terminated, truncated and info.
+
+        Raises:
+            NotReset: No episode is running.
+        """
+        self._running("step")
+        before = perf_counter()
+        step = self._of_env(self.env.step(action))
+        observation, reward, terminated, truncated, info = await step
+        self._ended = now = perf_counter()
+        inside = self.env.env_seconds
+        self._env_seconds += inside
+        self.usage.env_seconds += inside
+        self.usage.steps += 1
+        self._wire_seconds += now - before - inside
+        self._reward += reward
+        self.steps += 1
+        if self.steps >= self._max_steps and not terminated:
+            truncated = True
+        if terminated or truncated:
+            self._terminated, self._truncated, self._info = terminated, truncated, info
+            await self.end_episode()
+        return observation, reward, terminated, truncated, info
+
+    async def end_episode(self) -> None:
+        """End the episode that is running, if one is; what is left of its chunk is dropped."""
+        if self._episode is not None:
+            episode, self._episode = self._episode, None
+            self._actions = ()
+            await self._policy.end_episode(episode.id)
+
+    def leave(self) -> None:
+        """Play no more episodes."""
+        self._policy.leave()
+
+    def result(self, index: int) -> EpisodeResult:
+        """Return what came of the last episode up to now.
+
+        Raises:
+            InvalidValue: What the last info says of success is no truth value.
+        """
+        return EpisodeResult(
+            index=index,
+            seed=self._seed,
+            steps=self.steps,
+            reward=self._reward,
+            terminated=self._terminated,
+            truncated=self._truncated,
+            success=_success(self._info),
+            duration=self._ended - self._started,
+            env_seconds=self._env_seconds,
+            wire_seconds=self._wire_seconds,
+            adapter_seconds=self._adapter_seconds,
+            queue_seconds=self._queue_seconds,
+            predict_seconds=self._predict_seconds,
+        )
+
+    async def _of_env(self, call: Awaitable[T]) -> T:
+        try:
+            return await call
+        except (RequestTimeout, SessionLost):
+            self.env_lost = True
+            raise
+
+    def _running(self, method: str) -> Episode:
+        if self._episode is None:
+            ended = "the episode is over" if self.steps else "there is no episode yet"
+            raise NotReset(f"{method}: {ended}; call reset() first")
+        return self._episode
+
+
+def _success(info: Mapping[Any, Any]) -> Optional[bool]:
+    """Return what the final info says of success; None if it says nothing."""
+    for key in ("is_success", "success"):
+        value = info.get(key)
+        if value is not None:
+            try:
+                return bool(value)
+            except (TypeError, ValueError) as exc:
+                raise InvalidValue(f"info[{key!r}]: expected a truth value, got {value!r}") from exc
+    return None
