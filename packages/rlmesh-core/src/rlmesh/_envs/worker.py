@@ -119,6 +119,8 @@ class _Lifeline:
         self._cut.set()
         if self._server is not None:
             self._server.stop()
+        else:  # nobody waits for the env that is being made
+            os.killpg(0, signal.SIGKILL)
         # By then the process has ended by itself, unless something hangs.
         time.sleep(_GRACE)
         os.killpg(0, signal.SIGKILL)  # with whatever the env has started

@@ -23,7 +23,7 @@ from rlmesh._transport.security import Token
 from rlmesh._wire.errors import error_from_wire
 from rlmesh._wire.messages import unpack
 from rlmesh.adapters.tags import EnvTags
-from rlmesh.errors import EnvCrashed, RLMeshError
+from rlmesh.errors import EnvCrashed, EnvError, RLMeshError
 
 from .factory import EnvFactory
 from .pipes import PipeReader
@@ -180,11 +180,22 @@ class Worker:
         if self._report:
             said = unpack(bytes(self._report))
             if "error" in said:
-                self.error = error_from_wire(said["error"], "start", repr(self._name))
+                self.error = self._start_error(said["error"])
             else:
                 self.contract = said["contract"]
         self._still_open -= 1
         self._on_change()
+
+    def _start_error(self, body: Any) -> RLMeshError:
+        error = error_from_wire(body, "start", repr(self._name))
+        if not isinstance(error, EnvError):
+            return error
+        return EnvError(
+            f"making the env {self._name!r} raised {error.remote_type}: {error.remote_message}",
+            remote_type=error.remote_type,
+            remote_message=error.remote_message,
+            remote_traceback=error.remote_traceback,
+        )
 
     def _hear_stderr(self, data: bytes) -> None:
         if not data:

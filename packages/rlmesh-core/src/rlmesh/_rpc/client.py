@@ -291,9 +291,7 @@ class RpcClient:
             if self._fate_asked is None or now - self._fate_asked >= RESEND_INTERVAL:
                 self._fate_asked = now
                 self._control_id += 1
-                self._connection.send(
-                    pack(Request(FATE, self._control_id, self._session, 0, None))
-                )
+                self._connection.send(pack(Request(FATE, self._control_id, self._session, 0, None)))
             try:
                 while True:
                     message = self._connection.receive(0)

@@ -21,9 +21,7 @@ class DirectClient(RpcClient):
     """
 
     def __init__(self, connection: Connection, front: RpcClient) -> None:
-        super().__init__(
-            connection, front.address, front._connect_timeout, session=front._session
-        )
+        super().__init__(connection, front.address, front._connect_timeout, session=front._session)
         self._front = front
 
     def shutdown(self) -> None:

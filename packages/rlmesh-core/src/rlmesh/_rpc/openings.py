@@ -161,6 +161,6 @@ class Openings:
 
 
 def _hold(request: Request) -> float:
-    """Return for how many seconds the client wants its question to be held, before it asks again."""
+    """Return for how many seconds a client wants its question held before it asks again."""
     hold = request.body.get("hold") if isinstance(request.body, dict) else 0
     return min(hold, _LONGEST_HOLD) if isinstance(hold, (int, float)) else 0.0
