@@ -54,7 +54,7 @@ def test_clients_have_an_env_each_and_no_more_than_there_may_be(rlmesh):
     with RemoteEnv(address) as first, RemoteEnv(address) as second:
         assert [env.reset(seed=0)[0] for env in (first, second)] == [3, 3]
         assert [env.step(1)[0] for env in (first, first, second)] == [2, 1, 2]
-        with pytest.raises(Busy, match="all 2 envs of this server are in use"):
+        with pytest.raises(Busy, match="others use all 2 envs"):
             RemoteEnv(address)
 
 

@@ -49,9 +49,10 @@ class Slots(Sessions):
         self._empty_since = time.monotonic()
 
     def _busy_sentence(self) -> str:
+        used = "the one env" if self._capacity == 1 else f"all {self._capacity} envs"
         return (
-            f"all {self._capacity} envs of this server are in use (its max_sessions);"
-            " with busy_timeout=SECONDS, a client waits for one"
+            f"others use {used} that this server's max_sessions allows;"
+            " with busy_timeout=SECONDS, a client waits for its turn"
         )
 
 
