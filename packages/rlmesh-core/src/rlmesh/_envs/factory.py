@@ -153,9 +153,7 @@ def _importable_name(source: Any) -> str:
     if "<lambda>" in qualname:
         raise TypeError(f"env: a lambda cannot be imported; {advice}")
     if "<locals>" in qualname:
-        raise TypeError(
-            f"env: what a function defines cannot be imported, got {qualname}; {advice}"
-        )
+        raise TypeError(f"env: {qualname} cannot be imported, which a function defines; {advice}")
     found: Any = sys.modules.get(module)
     for part in qualname.split("."):
         found = getattr(found, part, None)
