@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import subprocess
 import time
 import zlib
 from typing import Any, Dict, Optional, Tuple
@@ -192,6 +194,23 @@ class Slow(gymnasium.Env[Any, Any]):
             time.sleep(0.002)
         self.steps += 1
         return np.ones(2, np.float32), 1.0, False, False, {"steps": self.steps}
+
+
+class Starts(Countdown):
+    """Starts a process of its own, and crashes without ending it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.simulator = subprocess.Popen(["sleep", "1000"])
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        self.steps = -1
+        return np.zeros(1, np.float32), {"simulator": self.simulator.pid}
+
+    def step(self, action: Any) -> Step:
+        os._exit(5)
 
 
 def chain(fingerprint: int, observed: Any) -> int:
