@@ -60,7 +60,9 @@ class Command:
     def run_without(self, module: str, *arguments: str) -> Tuple[int, str, str]:
         """As `run`, where a module is not installed, for processes that it starts neither."""
         with tempfile.TemporaryDirectory() as folder:
-            Path(folder, "sitecustomize.py").write_text(f"import sys; sys.modules[{module!r}] = None")
+            Path(folder, "sitecustomize.py").write_text(
+                f"import sys; sys.modules[{module!r}] = None"
+            )
             path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
             return self.run(*arguments, PYTHONPATH=path)
 

@@ -71,7 +71,9 @@ def test_the_arguments_arrive(serve):
         (troubles.crashing, EnvCrashed, "'troubles:crashing' exited with status 9"),
     ],
 )
-def test_a_factory_that_does_not_work_fails_when_the_server_binds(tmp_path, factory, kind, sentence):
+def test_a_factory_that_does_not_work_fails_when_the_server_binds(
+    tmp_path, factory, kind, sentence
+):
     server = rlmesh.EnvServer(factory, f"unix://{tmp_path}/s")
     with pytest.raises(kind, match=sentence):
         server.bind()

@@ -20,7 +20,7 @@ from rlmesh._transport.server import ZmqListener
 from rlmesh._transport.waiting import wait_readable
 from rlmesh._wire.messages import CLOSE, FATE, OK, OPEN, Reply, Request, pack, unpack_reply
 from rlmesh.adapters.tags import EnvTags
-from rlmesh.errors import RLMeshError
+from rlmesh.errors import ProtocolError, RLMeshError
 
 from .factory import EnvFactory
 from .host import host_id
@@ -36,6 +36,10 @@ _BURST = 64
 
 class Slots(Sessions):
     """Sessions with a worker each, whose place is free only when that worker's process is gone."""
+
+    def begin(self) -> None:
+        """Count from now on for how long there was no session."""
+        self._empty_since = time.monotonic()
 
     def end(self, session: Session) -> None:
         """End a session; its place stays taken until `free`."""
@@ -116,6 +120,7 @@ class EnvFront(Reception):
     def run(self) -> None:
         """Serve until `stop`, then end the workers and free everything."""
         try:
+            self._slots.begin()
             self._serve()
         finally:
             self.abandon()
@@ -128,7 +133,8 @@ class EnvFront(Reception):
                     self._drop_relay(relay)
                 self._listener.close()
             finally:
-                self._workers.close(self._options.close_timeout)
+                # Half of what `shutdown` waits, so that it sees the end of what was killed.
+                self._workers.close(self._options.close_timeout / 2)
                 self.finished.set()
 
     def _serve(self) -> None:
@@ -225,7 +231,7 @@ class EnvFront(Reception):
 
     def _act(self, request: Request, incoming: Incoming) -> None:
         session = self._sessions.get(request.session)
-        if session is None or session.abandoned or session.state is None:
+        if session is None or session.abandoned:
             self._refuse(incoming.peer, request)
             return
         session.peer = incoming.peer
@@ -236,7 +242,7 @@ class EnvFront(Reception):
             self._slots.end(session)
             self._retire_ended()
             self._listener.send(session.peer, pack(Reply(CLOSE, request.id, self._boot, OK, None)))
-        elif not self._is_drained():
+        elif session.state is not None and not self._is_drained():
             self._pass_on(session, request, incoming)
 
     def _retire_ended(self) -> None:
@@ -268,7 +274,11 @@ class EnvFront(Reception):
             return  # the worker is gone, as will be noticed
         if message is None:
             return
-        reply = unpack_reply(message.control)
+        try:
+            reply = unpack_reply(message.control)
+        except ProtocolError as exc:
+            logger.warning("dropped what a worker sent: %s", exc)
+            return
         if reply.op == OPEN:
             return
         if relay.pending is not None and reply.id == relay.pending.id:

@@ -39,8 +39,9 @@ class EnvServer(ServerBase):
         env_kwargs: Keyword arguments for the factory, as plain data; tuples arrive as lists.
 
     Raises:
-        AdapterResolutionError: The tags do not fit the env's spaces.
-        UnsupportedSpace: The env has no spaces, or one that RLMesh does not know.
+        AdapterResolutionError: The tags do not fit the env's spaces; for a factory, from `bind`.
+        UnsupportedSpace: The env has no spaces, or one that RLMesh does not know; for a factory,
+            from `bind`.
         AddressError: The address does not parse.
         TypeError: It is neither an env nor a factory, or a factory that another process cannot
             import, such as a lambda.

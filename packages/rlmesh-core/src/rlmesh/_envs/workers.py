@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -23,7 +24,7 @@ from rlmesh._transport.security import Token
 from rlmesh._wire.errors import error_from_wire
 from rlmesh._wire.messages import unpack
 from rlmesh.adapters.tags import EnvTags
-from rlmesh.errors import EnvCrashed, EnvError, RLMeshError
+from rlmesh.errors import EnvCrashed, EnvError, ProtocolError, RLMeshError
 
 from .factory import EnvFactory
 from .pipes import PipeReader
@@ -35,6 +36,8 @@ TERMINATE_AFTER = 5.0
 _KILL_AFTER = 7.0
 _SILENCE = 0.5
 """Seconds for which the last words of a process that ended are waited for."""
+_GLANCE = 0.1
+"""Seconds between two looks at processes, which seldom end without closing their stderr."""
 _KEPT_LINES = 20
 _LONGEST_FOLDER = 80
 
@@ -177,7 +180,8 @@ class Worker:
         if data:
             self._report += data
             return
-        if self._report:
+        # Where nothing arrived, or only a part, the process has ended, which says enough.
+        with contextlib.suppress(ProtocolError):
             said = unpack(bytes(self._report))
             if "error" in said:
                 self.error = self._start_error(said["error"])
@@ -242,8 +246,9 @@ class Workers:
         self.contract: Dict[str, Any] = {}
         self._name = factory.name
         self._on_change = on_change
+        self._news = threading.Event()
         self._config = {
-            "path": sys.path,
+            "path": [str(folder) for folder in sys.path],
             "factory": factory.to_dict(),
             "tags": None if tags is None else tags.to_dict(),
             "token": token.reveal(),
@@ -273,7 +278,7 @@ class Workers:
             if worker.is_gone():
                 self._all.remove(worker)
                 raise worker.error or worker.crash()
-            time.sleep(_GLANCE)
+            self._wait_for_news()
         self.contract = worker.contract
         # So that a mistake is found here, and not by every client.
         EnvContract.from_dict(self.contract)
@@ -315,31 +320,35 @@ class Workers:
             for worker in self._all:
                 worker.retire()
             while self._all and time.monotonic() < deadline:
+                self._wait_for_news()
                 self.reap()
-                time.sleep(_GLANCE if self._all else 0)
         finally:
             for worker in self._all:
                 worker.kill()
             while self._all:
+                self._wait_for_news()
                 self.reap()
-                time.sleep(_GLANCE if self._all else 0)
             if self._pipes is not None:
                 self._pipes.close()
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _on_news(self) -> None:
+        self._news.set()
+        self._on_change()
+
+    def _wait_for_news(self) -> None:
+        self._news.wait(_GLANCE)
+        self._news.clear()
 
     def _start(self) -> Worker:
         assert self._folder is not None
         assert self._pipes is not None
         self._count += 1
         address = f"unix://{self._folder}/{self._count}"
-        worker = Worker(self._name, address, self._config, self._pipes, self._on_change)
+        worker = Worker(self._name, address, self._config, self._pipes, self._on_news)
         self._all.append(worker)
         return worker
-
-
-_GLANCE = 0.01
-"""Seconds between two looks at a process that is expected to start or to end."""
 
 
 def _new_folder() -> Path:

@@ -78,7 +78,7 @@ class Sessions:
         if len(self._open) < self._capacity:
             return None
         lost = [session for session in self if not self.reaches(session)]
-        idle = [session for session in lost if not session.running]
+        idle = [session for session in lost if not (session.running or session.abandoned)]
         if takeover and idle:
             self.end(idle[0])
             if len(self._open) < self._capacity:
@@ -90,7 +90,8 @@ class Sessions:
         """Probe every client; end the sessions of those that stay unreachable."""
         now = time.monotonic()
         for session in self:
-            if self.reaches(session) or session.running or session.unreachable_since is None:
+            is_used = self.reaches(session) or session.running or session.abandoned
+            if is_used or session.unreachable_since is None:
                 continue
             if now - session.unreachable_since >= self._grace:
                 logger.warning("freed the %s of a client that went away", self._role)
