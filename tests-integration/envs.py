@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 import subprocess
@@ -23,6 +24,27 @@ def make(env_id: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
 
         gymnasium.register_envs(ale_py)
     return gymnasium.make(env_id, **kwargs)
+
+
+def make_vector(
+    env_id: str, num_envs: int = 3, mode: str = "NextStep", kind: str = "Sync", **kwargs: Any
+) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
+    """Make a vector of a registered env, or of an env of this module.
+
+    Args:
+        env_id: Its id, or the name of its class here.
+        num_envs: How many.
+        mode: The autoreset mode.
+        kind: `"Sync"` or `"Async"`.
+        kwargs: For the env.
+    """
+    here = globals().get(env_id)
+    make_one = functools.partial(here, **kwargs) if here else lambda: make(env_id, **kwargs)
+    vector: Any = getattr(gymnasium.vector, f"{kind}VectorEnv")
+    made: gymnasium.vector.VectorEnv[Any, Any, Any] = vector(
+        [make_one] * num_envs, autoreset_mode=mode
+    )
+    return made
 
 
 class Everything(gymnasium.Env[Any, Any]):

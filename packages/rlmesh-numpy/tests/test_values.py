@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from rlmesh import EnvServer, Tensor
+from rlmesh._wire.info import decode_info, encode_info
+from rlmesh._wire.payload import PartReader
 from rlmesh.errors import InvalidValue
 from rlmesh.numpy import RemoteEnv, asarray, from_array
+from rlmesh.numpy._backend import BACKEND
 from rlmesh.spaces import from_gymnasium
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*it is passed on unchanged:RuntimeWarning")
@@ -52,6 +55,36 @@ def exactly(one, other):
     if isinstance(one, (tuple, list)):
         return len(one) == len(other) and all(map(exactly, one, other))
     return one == other
+
+
+@pytest.mark.parametrize(
+    ("array", "nested"),
+    [
+        (objects := np.array([1, None, "a", 2.5], object), [1, None, "a", 2.5]),
+        (objects.reshape(2, 2), [[1, None], ["a", 2.5]]),
+        (np.array(["ab", "c"]), ["ab", "c"]),
+        (np.array([b"ab"]), [b"ab"]),
+        (np.empty((0, 2), object), []),
+    ],
+    ids=["objects", "a matrix", "text", "bytes", "nothing"],
+)
+def test_arrays_of_objects_and_text_in_info(array, nested):
+    parts = []
+    data = encode_info({"a": array}, parts)
+    arrived = decode_info(data, PartReader(parts), BACKEND.from_tensor, BACKEND.object_array)["a"]
+    assert (arrived.dtype, arrived.shape) == (array.dtype, array.shape)
+    assert arrived.tolist() == array.tolist()
+    assert decode_info(data, PartReader(parts), BACKEND.from_tensor) == {"a": nested}
+
+
+def test_arrays_within_an_array_of_objects_stay_arrays():
+    array = np.empty(2, object)
+    array[:] = [np.arange(3), {"big": np.zeros(9_000)}]
+    parts = []
+    data = encode_info({"a": array}, parts)
+    assert len(parts) == 1
+    arrived = decode_info(data, PartReader(parts), BACKEND.from_tensor, BACKEND.object_array)["a"]
+    assert exactly(list(arrived), list(array))
 
 
 @pytest.fixture

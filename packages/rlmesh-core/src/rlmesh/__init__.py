@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rlmesh import backends, errors, spaces, specs, types
     from rlmesh._contract.contract import EnvContract
     from rlmesh._envs.remote import RemoteEnv
+    from rlmesh._envs.remote_vector import RemoteVectorEnv
     from rlmesh._envs.server import EnvServer
     from rlmesh._models.adaptation import DELEGATED
     from rlmesh._models.base import Model
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rlmesh._models.server import ModelServer
     from rlmesh._rpc.options import ServeOptions
     from rlmesh._runtime.context import PredictContext
+    from rlmesh._runtime.progress import Progress
     from rlmesh._runtime.results import EpisodeResult, RunResult
     from rlmesh._runtime.session import Session
     from rlmesh._runtime.timing import Timing
@@ -37,10 +39,12 @@ __all__ = [
     "RunResult",
     "EpisodeResult",
     "Timing",
+    "Progress",
     "DELEGATED",
     # Serving envs and models, and using them from elsewhere
     "EnvServer",
     "RemoteEnv",
+    "RemoteVectorEnv",
     "ModelServer",
     "RemoteModel",
     "ServeOptions",
@@ -67,10 +71,12 @@ _HOMES = {
     "PredictContext": "rlmesh._runtime.context",
     "RunResult": "rlmesh._runtime.results",
     "EpisodeResult": "rlmesh._runtime.results",
+    "Progress": "rlmesh._runtime.progress",
     "Timing": "rlmesh._runtime.timing",
     "DELEGATED": "rlmesh._models.adaptation",
     "EnvServer": "rlmesh._envs.server",
     "RemoteEnv": "rlmesh._envs.remote",
+    "RemoteVectorEnv": "rlmesh._envs.remote_vector",
     "ModelServer": "rlmesh._models.server",
     "RemoteModel": "rlmesh._models.remote",
     "ServeOptions": "rlmesh._rpc.options",

@@ -327,3 +327,48 @@ def test_busy_clients_do_not_keep_a_server_up(drain_timeout: float) -> None:
         world.server.stop()
         world.join()
         assert world.service.closed == 1
+
+
+def test_those_who_wait_for_a_place_get_it_in_their_order() -> None:
+    with serving(capacity=2) as world:
+        holders = [world.client(), world.client()]
+        order: List[int] = []
+        line = world.server._openings._line
+
+        def wait(number: int) -> None:
+            client = world.stranger()
+            client.open(busy_timeout=SOON)
+            order.append(number)
+            client.close()
+
+        threads = [threading.Thread(target=wait, args=(number,)) for number in range(4)]
+        for number, thread in enumerate(threads, start=1):
+            thread.start()
+            assert_soon(lambda: len(line) == number)  # noqa: B023
+        with pytest.raises(Busy, match="as many as its max_sessions allows"):
+            world.client()
+        holders[0].close()
+        for thread in threads:
+            thread.join(SOON)
+        assert order == [0, 1, 2, 3]
+        assert act(holders[1], 1)[0] == [holders[1]._session, 1, 1]
+
+
+def test_those_who_wait_are_told_that_the_server_ends() -> None:
+    with serving(capacity=1, drain_timeout=SOON) as world:
+        holder, told = world.client(), []
+
+        def wait() -> None:
+            try:
+                world.client(busy_timeout=SOON)
+            except Busy as busy:
+                told.append(str(busy))
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert_soon(lambda: bool(world.server._openings))
+        world.server.stop()
+        waiting.join(SOON)
+        assert told == ["the model's server is shutting down"]
+        holder.close()
+        world.join()

@@ -72,6 +72,9 @@ def stepping() -> None:
         assert_type(env.reset(seed=1), Tuple[Value, Dict[str, Any]])
         assert_type(env.step(0), Tuple[Value, float, bool, bool, Dict[str, Any]])
         assert_type(env.contract, rlmesh.EnvContract)
+    envs = rlmesh.RemoteVectorEnv("127.0.0.1:5555")
+    assert_type(envs.reset(seed=[1, None]), Tuple[Value, Dict[str, Any]])
+    assert_type(envs.step([0, 1])[1], rlmesh.Tensor)
 
 
 def values() -> None:

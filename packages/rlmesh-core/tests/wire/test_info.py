@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import enum
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,6 +120,38 @@ def test_an_array_outside_the_payload_is_a_protocol_error():
         ProtocolError, match="payload: expected 20000 bytes in frame 0, got frames of"
     ):
         decode_info(data, PartReader([memoryview(bytes(100))]), lambda tensor: tensor)
+
+
+def test_arrays_of_arrays_of_arrays_end_somewhere():
+    packed = pack(["O", [1], [1]])
+    for _ in range(40):
+        packed = pack(["O", [1], [msgpack.ExtType(3, packed)]])
+    with pytest.raises(ProtocolError, match="arrays of arrays, more than 32 deep"):
+        decode_info(pack({"a": msgpack.ExtType(3, packed)}), PartReader(()), lambda tensor: tensor)
+
+
+@pytest.mark.parametrize("shape", [[2], [-1], [2, 0], ["a"], 7])
+def test_an_array_of_objects_in_another_number_is_a_protocol_error(shape):
+    packed = pack({"a": msgpack.ExtType(3, pack(["O", shape, [1, 2, 3]]))})
+    with pytest.raises(ProtocolError, match="info: an array does not parse"):
+        decode_info(packed, PartReader(()), lambda tensor: tensor)
+
+
+@pytest.mark.parametrize("kind", ["", "U9999", "f", 7, None])
+def test_an_array_of_another_kind_is_a_protocol_error(kind):
+    packed = pack({"a": msgpack.ExtType(3, pack([kind, [1], [1]]))})
+    with pytest.raises(ProtocolError, match=r"info: an array does not parse: kind: expected"):
+        decode_info(packed, PartReader(()), lambda tensor: tensor)
+
+
+def test_an_array_of_an_unknown_framework_becomes_a_list():
+    class Exotic:
+        dtype, shape = "float8", (2,)
+
+        def tolist(self):
+            return [1.5, 2.5]
+
+    assert arrived({"a": Exotic()}) == {"a": [1.5, 2.5]}
 
 
 def test_info_that_is_no_dict_on_arrival_is_a_protocol_error():

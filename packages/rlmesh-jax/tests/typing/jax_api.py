@@ -35,6 +35,9 @@ def stepping() -> None:
     env = rlmesh.jax.RemoteEnv("127.0.0.1:5555")
     assert_type(env.reset(), Tuple[JaxValue, Dict[str, Any]])
     assert_type(env.step(jnp.zeros(2))[1], float)
+    envs = rlmesh.jax.RemoteVectorEnv("127.0.0.1:5555")
+    assert_type(envs.reset(seed=[1, None]), Tuple[JaxValue, Dict[str, Any]])
+    assert_type(envs.step([0, 1])[1], jax.Array)
 
 
 def values(array: jax.Array) -> None:

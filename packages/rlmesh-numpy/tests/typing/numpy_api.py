@@ -34,6 +34,9 @@ def stepping() -> None:
     env = rlmesh.numpy.RemoteEnv("127.0.0.1:5555")
     assert_type(env.reset(), Tuple[NumpyValue, Dict[str, Any]])
     assert_type(env.step(np.zeros(2))[1], float)
+    envs = rlmesh.numpy.RemoteVectorEnv("127.0.0.1:5555")
+    assert_type(envs.reset(seed=[1, None]), Tuple[NumpyValue, Dict[str, Any]])
+    assert_type(envs.step([0, 1])[1], NDArray[Any])
 
 
 def values(array: NDArray[np.float32]) -> None:

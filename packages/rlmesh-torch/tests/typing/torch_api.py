@@ -34,6 +34,9 @@ def stepping() -> None:
     env = rlmesh.torch.RemoteEnv("127.0.0.1:5555")
     assert_type(env.reset(), Tuple[TorchValue, Dict[str, Any]])
     assert_type(env.step(torch.zeros(2))[1], float)
+    envs = rlmesh.torch.RemoteVectorEnv("127.0.0.1:5555")
+    assert_type(envs.reset(seed=[1, None]), Tuple[TorchValue, Dict[str, Any]])
+    assert_type(envs.step([0, 1])[1], torch.Tensor)
 
 
 def values(array: torch.Tensor) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rlmesh._envs.remote import RemoteEnvBase
+from rlmesh._envs.remote_vector import RemoteVectorEnvBase
 from rlmesh._models.base import ModelBase
 from rlmesh._models.remote import RemoteModelBase
 from strict_backend._backend import BACKEND, StrictValue
 
-__all__ = ["BACKEND", "Model", "RemoteEnv", "RemoteModel", "StrictValue"]
+__all__ = ["BACKEND", "Model", "RemoteEnv", "RemoteModel", "RemoteVectorEnv", "StrictValue"]
 
 
 class Model(ModelBase[StrictValue, StrictValue]):
@@ -18,6 +21,12 @@ class Model(ModelBase[StrictValue, StrictValue]):
 
 class RemoteEnv(RemoteEnvBase[StrictValue, StrictValue]):
     """A served env whose observations hold array-api-strict arrays."""
+
+    _backend = BACKEND
+
+
+class RemoteVectorEnv(RemoteVectorEnvBase[StrictValue, StrictValue, Any]):
+    """A served vector env with array-api-strict arrays."""
 
     _backend = BACKEND
 

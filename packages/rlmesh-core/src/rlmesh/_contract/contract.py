@@ -20,6 +20,12 @@ class EnvContract:
         metadata: The env's own metadata (`render_modes`, `render_fps`, ...), as plain data.
         render_mode: The mode in which the env was built; None if it does not render.
         max_episode_steps: The step limit that the env itself applies; None if it says none.
+        num_envs: How many sub-envs a vector env has, whose spaces above are those of a batch; None
+            for a single env, as are the fields below.
+        single_observation_space: The space of one sub-env's observations.
+        single_action_space: The space of one sub-env's actions.
+        autoreset_mode: When a vector env resets a sub-env whose episode has ended: `"NextStep"`,
+            `"SameStep"` or `"Disabled"`, as in Gymnasium; None if it does not say.
     """
 
     env_id: str
@@ -28,10 +34,14 @@ class EnvContract:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     render_mode: Optional[str] = None
     max_episode_steps: Optional[int] = None
+    num_envs: Optional[int] = None
+    single_observation_space: Optional[Space[Any]] = None
+    single_action_space: Optional[Space[Any]] = None
+    autoreset_mode: Optional[str] = None
 
     def to_dict(self) -> Dict[str, Any]:
         """Return the contract as plain data; `from_dict` gives an equal contract back."""
-        return {
+        plain = {
             "env_id": self.env_id,
             "observation_space": self.observation_space.to_spec(),
             "action_space": self.action_space.to_spec(),
@@ -39,6 +49,14 @@ class EnvContract:
             "render_mode": self.render_mode,
             "max_episode_steps": self.max_episode_steps,
         }
+        if self.single_observation_space is not None and self.single_action_space is not None:
+            plain["vector"] = {
+                "num_envs": self.num_envs,
+                "single_observation_space": self.single_observation_space.to_spec(),
+                "single_action_space": self.single_action_space.to_spec(),
+                "autoreset_mode": self.autoreset_mode,
+            }
+        return plain
 
     @classmethod
     def from_dict(cls, data: Any) -> EnvContract:
@@ -59,8 +77,22 @@ class EnvContract:
                 metadata=metadata,
                 render_mode=render_mode,
                 max_episode_steps=None if steps is None else int(steps),
+                **_vector_fields(data.get("vector")),
             )
         except (KeyError, TypeError, ValueError, UnsupportedSpace) as exc:
             raise ProtocolError(
                 f"the server sent an env contract that does not parse: {exc}"
             ) from exc
+
+
+def _vector_fields(data: Any) -> Dict[str, Any]:
+    """Return the fields that only the contract of a vector env has."""
+    if data is None:
+        return {}
+    mode = data["autoreset_mode"]
+    return {
+        "num_envs": int(data["num_envs"]),
+        "single_observation_space": space_from_spec(data["single_observation_space"]),
+        "single_action_space": space_from_spec(data["single_action_space"]),
+        "autoreset_mode": None if mode is None else str(mode),
+    }

@@ -184,6 +184,9 @@ class EnvView:
         graph_type: What observations of a Graph space become.
         device: Where the arrays of observations live; see `Backend.as_device`.
         selection: What was selected of observations; None: all of them.
+
+    Raises:
+        TypeError: It is a vector env; see `VectorView`.
     """
 
     def __init__(
@@ -195,6 +198,11 @@ class EnvView:
         selection: Optional[Selection] = None,
     ) -> None:
         self.contract = contract = client.contract
+        if contract.num_envs is not None:
+            raise TypeError(
+                f"env: expected a single environment, got {contract.env_id!r}, which is a vector of"
+                f" {contract.num_envs}"
+            )
         self.env_seconds = 0.0
         self._client = client
         self._from_tensor = backend.from_tensor
@@ -215,14 +223,14 @@ class EnvView:
         self, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
     ) -> Tuple[Any, Any]:
         """Start an episode; return the observation and info."""
-        seed = _checked_seed(seed)
+        seed = checked_seed(seed)
         parts: Parts = []
         packed = None if options is None else encode_info(dict(options), parts)
         reply, payload = await self._client.call(RESET, (seed, packed), parts)
         try:
             observation, info, elapsed = reply
         except (TypeError, ValueError):
-            raise _unreadable(3) from None
+            raise unreadable(3) from None
         self.env_seconds = elapsed * 1e-9
         reader = PartReader(payload)
         known = decode_info(info, reader, self._from_tensor)
@@ -236,7 +244,7 @@ class EnvView:
         try:
             observation, reward, terminated, truncated, info, elapsed = reply
         except (TypeError, ValueError):
-            raise _unreadable(6) from None
+            raise unreadable(6) from None
         self.env_seconds = elapsed * 1e-9
         reader = PartReader(payload)
         # Info first: what is forwarded are the large arrays before those of info.
@@ -250,7 +258,7 @@ class EnvView:
         try:
             packed, elapsed = reply
         except (TypeError, ValueError):
-            raise _unreadable(2) from None
+            raise unreadable(2) from None
         self.env_seconds = elapsed * 1e-9
         return decode_info(packed, PartReader(payload), self._from_tensor)["frame"]
 
@@ -280,7 +288,7 @@ class BlockingView:
         return complete(self._view.render())
 
 
-def _checked_seed(seed: Any) -> Optional[int]:
+def checked_seed(seed: Any) -> Optional[int]:
     """Return a seed of any integer type, such as NumPy's, as an int that the wire carries."""
     if seed is None:
         return None
@@ -293,5 +301,6 @@ def _checked_seed(seed: Any) -> Optional[int]:
     return number
 
 
-def _unreadable(count: int) -> ProtocolError:
+def unreadable(count: int) -> ProtocolError:
+    """Return the error about a reply of another form than so many fields."""
     return ProtocolError(f"the reply of the env does not parse: expected {count} fields")

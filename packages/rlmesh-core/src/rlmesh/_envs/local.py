@@ -19,19 +19,19 @@ from rlmesh.spaces import GraphInstance, Space, as_space
 StepResult = Tuple[Any, float, bool, bool, Any]
 
 
-class LocalEnv:
-    """Gives any env Gymnasium's current API: seeded `reset`, five values from `step`.
-
-    Legacy `gym` envs are adapted: a `reset` without seed (`env.seed` is used where it exists) or
-    without info, and a `step` of four values, whose `done` counts as truncation where info says
-    `TimeLimit.truncated`.
+class LocalBase:
+    """What single envs and vector envs have in common here.
 
     Args:
         env: The env; it needs `reset`, `step`, `observation_space` and `action_space`.
 
+    Attributes:
+        backend: Whose arrays the env takes and gives.
+        graph_type: What it takes as the value of a Graph space.
+
     Raises:
         UnsupportedSpace: A space is missing, or is none that RLMesh knows.
-        TypeError: There is no `reset` or `step`, or it is a vector env.
+        TypeError: There is no `reset` or `step`.
     """
 
     def __init__(self, env: Any) -> None:
@@ -43,13 +43,9 @@ class LocalEnv:
                     f"env: expected an environment with reset() and step(), got {env!r}"
                     f" ({type(env).__name__}), which has no {method}()"
                 )
-        if hasattr(env, "single_observation_space"):
-            raise TypeError(
-                f"env: expected a single environment, got {env!r}, which is a vector of them"
-            )
         self.env = env
-        self.observation_space = _space(env, "observation_space")
-        self.action_space = _space(env, "action_space")
+        self.observation_space = space_of(env, "observation_space")
+        self.action_space = space_of(env, "action_space")
         native = isinstance(env.observation_space, Space)
         self.backend: Backend = NativeBackend() if native else NumpyBridge()
         self.graph_type = _graph_type(env.observation_space)
@@ -64,14 +60,14 @@ class LocalEnv:
         Raises:
             AdapterResolutionError: The tags do not fit its spaces.
         """
-        metadata = plain_mapping(getattr(self.env, "metadata", None) or {})
+        metadata = self._metadata()
         if tags is not None:
-            metadata.update(tagged(self.observation_space, self.action_space, tags))
+            metadata.update(tagged(*self._single_spaces(), tags))
         spec = getattr(self.env, "spec", None)
         mode = getattr(self.env, "render_mode", None)
         steps = getattr(spec, "max_episode_steps", None)
         return EnvContract(
-            env_id=str(getattr(spec, "id", None) or type(_unwrapped(self.env)).__name__),
+            env_id=str(getattr(spec, "id", None) or type(unwrapped(self.env)).__name__),
             observation_space=self.observation_space,
             action_space=self.action_space,
             metadata=metadata,
@@ -79,14 +75,24 @@ class LocalEnv:
             max_episode_steps=None if steps is None else int(steps),
         )
 
-    def reset(
-        self, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
-    ) -> Tuple[Any, Any]:
-        """Start an episode; return the observation and info.
+    def render(self) -> Any:
+        """Return what the env renders in its mode."""
+        return self.env.render()
 
-        Raises:
-            InvalidValue: Options were given, and the env takes none.
-        """
+    def close(self) -> None:
+        """Close the env."""
+        self.env.close()
+
+    def _metadata(self) -> Dict[Any, Any]:
+        """Return the env's metadata as plain data."""
+        return plain_mapping(getattr(self.env, "metadata", None) or {})
+
+    def _single_spaces(self) -> Tuple[Space[Any], Space[Any]]:
+        """Return the spaces of what one episode's observations and actions are."""
+        return self.observation_space, self.action_space
+
+    def _reset(self, seed: Any, options: Optional[Mapping[str, Any]]) -> Any:
+        """Return what the env's `reset` returns, which gets those arguments that it takes."""
         arguments: Dict[str, Any] = {}
         if "seed" in self._reset_arguments:
             arguments["seed"] = seed
@@ -96,7 +102,40 @@ class LocalEnv:
             if "options" not in self._reset_arguments:
                 raise InvalidValue(f"options: this env's reset takes none, got {dict(options)!r}")
             arguments["options"] = options
-        result = self.env.reset(**arguments)
+        return self.env.reset(**arguments)
+
+
+class LocalEnv(LocalBase):
+    """Gives any env Gymnasium's current API: seeded `reset`, five values from `step`.
+
+    Legacy `gym` envs are adapted: a `reset` without seed (`env.seed` is used where it exists) or
+    without info, and a `step` of four values, whose `done` counts as truncation where info says
+    `TimeLimit.truncated`.
+
+    Args:
+        env: The env; see `LocalBase`.
+
+    Raises:
+        UnsupportedSpace: See `LocalBase`.
+        TypeError: See `LocalBase`; or it is a vector env.
+    """
+
+    def __init__(self, env: Any) -> None:
+        if is_vector_env(env):
+            raise TypeError(
+                f"env: expected a single environment, got {env!r}, which is a vector of them"
+            )
+        super().__init__(env)
+
+    def reset(
+        self, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
+    ) -> Tuple[Any, Any]:
+        """Start an episode; return the observation and info.
+
+        Raises:
+            InvalidValue: Options were given, and the env takes none.
+        """
+        result = self._reset(seed, options)
         if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict):
             return result
         return result, {}
@@ -127,17 +166,24 @@ class LocalEnv:
                 f" reward={reward!r}, terminated={terminated!r}, truncated={truncated!r}"
             ) from None
 
-    def render(self) -> Any:
-        """Return what the env renders in its mode."""
-        return self.env.render()
 
-    def close(self) -> None:
-        """Close the env."""
-        self.env.close()
+def is_vector_env(env: Any) -> bool:
+    """Whether an env object is a vector of envs."""
+    return hasattr(env, "single_observation_space")
 
 
-def _space(env: Any, name: str) -> Space[Any]:
-    return as_space(getattr(env, name, None), f"{type(_unwrapped(env)).__name__}.{name}")
+def space_of(env: Any, name: str) -> Space[Any]:
+    """Return one of the env's spaces as one of ours.
+
+    Raises:
+        UnsupportedSpace: It is missing, or none that RLMesh knows.
+    """
+    return as_space(getattr(env, name, None), f"{type(unwrapped(env)).__name__}.{name}")
+
+
+def unwrapped(env: Any) -> Any:
+    """Return the env within all wrappers."""
+    return getattr(env, "unwrapped", env)
 
 
 def _graph_type(space: Any) -> Any:
@@ -151,7 +197,7 @@ def _graph_type(space: Any) -> Any:
 
 def _accepted(env: Any, names: Tuple[str, ...]) -> Tuple[str, ...]:
     """Return which of these keyword arguments the env's `reset` takes."""
-    for candidate in (env, _unwrapped(env)):
+    for candidate in (env, unwrapped(env)):
         try:
             parameters = inspect.signature(candidate.reset).parameters
         except (TypeError, ValueError):
@@ -164,7 +210,3 @@ def _accepted(env: Any, names: Tuple[str, ...]) -> Tuple[str, ...]:
 def _item(value: Any) -> Any:
     """Return the only element of an array, and anything else as it is."""
     return value.item() if getattr(value, "size", None) == 1 else value
-
-
-def _unwrapped(env: Any) -> Any:
-    return getattr(env, "unwrapped", env)

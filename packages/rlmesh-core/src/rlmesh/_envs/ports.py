@@ -13,9 +13,8 @@ from rlmesh.adapters.selection import Selection
 from rlmesh.errors import RLMeshError
 
 from .client import EnvCalls, EnvClient
-from .local import LocalEnv
-from .remote import RemoteEnvBase
-from .service import EnvService
+from .doors import local_env, new_service
+from .remote import RemoteBase
 
 
 def find_env(env_or_address: Any, token: str) -> Tuple[EnvCalls, bool]:
@@ -29,7 +28,7 @@ def find_env(env_or_address: Any, token: str) -> Tuple[EnvCalls, bool]:
         TypeError: It is none of these.
         RLMeshError: The address does not parse, or the env has no usable spaces.
     """
-    if isinstance(env_or_address, RemoteEnvBase):
+    if isinstance(env_or_address, RemoteBase):
         return env_or_address._client, False
     if hasattr(env_or_address, "reset") and hasattr(env_or_address, "step"):
         return LocalClient(env_or_address), False
@@ -63,7 +62,7 @@ def give_back(client: EnvCalls, close: bool) -> None:
 
 
 class LocalClient:
-    """Takes the place of a session for an env in this process.
+    """Takes the place of a session for an env, or a vector env, in this process.
 
     Values pass through the same codecs as those of a served env, so that a run's result does not
     depend on where the env is. Exceptions of the env arrive as they are.
@@ -73,9 +72,9 @@ class LocalClient:
     """
 
     def __init__(self, env: Any) -> None:
-        self._env = LocalEnv(env)
+        self._env = local_env(env)
         self.contract = self._env.contract()
-        self._service = EnvService(self._env, self.contract)
+        self._service = new_service(self._env, self.contract)
 
     async def connect(self, caller: Caller) -> None:
         """Do nothing: an env in this process is there, and is waited for by calling it."""

@@ -19,34 +19,27 @@ ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
 
 
-class RemoteEnvBase(Generic[ObsT, ActT]):
-    """A served env with Gymnasium's methods; subclasses choose the framework of its values.
-
-    It holds the env until `close`: a second client gets `Busy`. When the session is lost (the
-    server restarted, say), the next `reset` opens another.
+class RemoteBase:
+    """What a served env and a served vector env have in common.
 
     Args:
-        address: Where the env is served: `tcp://host:port`, `host:port` or `unix:///path`.
-        token: The server's secret; empty means `RLMESH_TOKEN`, or none.
-        connect_timeout: Seconds to find the server, and to restore a broken connection.
-        step_timeout: Seconds that one `step` may take.
-        reset_timeout: Seconds that one `reset` or `render`, or the start of a new env, may take.
-        takeover: End the session of a holder that cannot be reached, instead of waiting for it.
-        busy_timeout: Seconds to wait for an env while others hold all that there are; first come,
-            first served.
-        device: Where observations arrive, in frameworks that know devices: `"cuda:0"`, say. None is
-            the framework's default. Actions may come from any device.
+        address: See `RemoteEnvBase`, for all of them.
+        token: See there.
+        connect_timeout: See there.
+        step_timeout: See there.
+        reset_timeout: See there.
+        takeover: See there.
+        busy_timeout: See there.
+        device: See there.
 
     Raises:
-        InvalidValue: The framework knows no such device.
-        AddressError: The address does not parse.
-        ConnectionFailed: No server answered within `connect_timeout`.
-        Busy: Another client holds the env, or others all envs that there may be.
-        SecurityError: The server's token differs.
-        ProtocolError: The server is none of ours, or of another version.
+        TypeError: A vector env is served where a single one was expected, or the other way round.
+        RLMeshError: See there.
     """
 
     _backend: ClassVar[Backend]
+    _is_vector: ClassVar[bool] = False
+    _view: Any
 
     def __init__(
         self,
@@ -71,6 +64,11 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
             busy_timeout=busy_timeout,
         )
         complete(self._client.connect(BLOCKING))
+        vector = self.contract.num_envs is not None
+        if vector != self._is_vector:
+            self._client.close()
+            kinds = ("an env: use RemoteEnv", "a vector env: use RemoteVectorEnv")
+            raise TypeError(f"what is served at {address} is {kinds[vector]}")
         self._view = self.view(self._backend, device=self._device)
 
     @property
@@ -107,6 +105,80 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
     def render_mode(self) -> Optional[str]:
         """The mode in which the env was built; None if it does not render."""
         return self.contract.render_mode
+
+    def render(self) -> Any:
+        """Return what the env renders in its own mode: a frame, a list of frames, text, or None.
+
+        Raises:
+            NotReset: There was no `reset` yet.
+            EnvError: The env raised.
+        """
+        return self._view.render()
+
+    def close(self) -> None:
+        """Free the env for other clients; calling it again does nothing."""
+        self._client.close()
+
+    def shutdown(self) -> None:
+        """Shut the server down, if its `ServeOptions.allow_remote_shutdown` lets clients do that.
+
+        Raises:
+            SecurityError: It does not.
+            RLMeshError: It does not answer.
+        """
+        self._client.shutdown()
+
+    def view(self, backend: Backend, **options: Any) -> Any:
+        """Return the same session with the values of another framework."""
+        raise NotImplementedError
+
+    def __enter__(self: SelfT) -> SelfT:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        value: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.contract.env_id!r}, {self.address!r})"
+
+
+SelfT = TypeVar("SelfT", bound=RemoteBase)
+
+
+class RemoteEnvBase(RemoteBase, Generic[ObsT, ActT]):
+    """A served env with Gymnasium's methods; subclasses choose the framework of its values.
+
+    It holds the env until `close`: a second client gets `Busy`. When the session is lost (the
+    server restarted, say), the next `reset` opens another.
+
+    Args:
+        address: Where the env is served: `tcp://host:port`, `host:port` or `unix:///path`.
+        token: The server's secret; empty means `RLMESH_TOKEN`, or none.
+        connect_timeout: Seconds to find the server, and to restore a broken connection.
+        step_timeout: Seconds that one `step` may take.
+        reset_timeout: Seconds that one `reset` or `render`, or the start of a new env, may take.
+        takeover: End the session of a holder that cannot be reached, instead of waiting for it.
+        busy_timeout: Seconds to wait for an env while others hold all that there are; first come,
+            first served.
+        device: Where observations arrive, in frameworks that know devices: `"cuda:0"`, say. None is
+            the framework's default. Actions may come from any device.
+
+    Raises:
+        TypeError: A vector env is served there.
+        InvalidValue: The framework knows no such device.
+        AddressError: The address does not parse.
+        ConnectionFailed: No server answered within `connect_timeout`.
+        Busy: Another client holds the env, or others all envs that there may be.
+        SecurityError: The server's token differs.
+        ProtocolError: The server is none of ours, or of another version.
+    """
+
+    _view: BlockingView
 
     def reset(
         self, *, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
@@ -145,48 +217,9 @@ class RemoteEnvBase(Generic[ObsT, ActT]):
         """
         return self._view.step(action)
 
-    def render(self) -> Any:
-        """Return what the env renders in its own mode: a frame, a list of frames, text, or None.
-
-        Raises:
-            NotReset: There was no `reset` yet.
-            EnvError: The env raised.
-        """
-        return self._view.render()
-
-    def close(self) -> None:
-        """Free the env for other clients; calling it again does nothing."""
-        self._client.close()
-
-    def shutdown(self) -> None:
-        """Shut the server down, if its `ServeOptions.allow_remote_shutdown` lets clients do that.
-
-        Raises:
-            SecurityError: It does not.
-            RLMeshError: It does not answer.
-        """
-        self._client.shutdown()
-
     def view(self, backend: Backend, **options: Any) -> BlockingView:
         """Return the same session with the values of another framework."""
         return BlockingView(EnvView(self._client, backend, **options))
-
-    def __enter__(self: SelfT) -> SelfT:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.contract.env_id!r}, {self.address!r})"
-
-
-SelfT = TypeVar("SelfT", bound=RemoteEnvBase[Any, Any])
 
 
 class RemoteEnv(RemoteEnvBase[Value, Value]):

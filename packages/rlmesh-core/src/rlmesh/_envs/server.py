@@ -10,10 +10,9 @@ from rlmesh._rpc.service import Service
 from rlmesh._transport.server import ZmqListener
 from rlmesh.adapters.tags import EnvTags
 
+from .doors import local_env, new_service
 from .factory import check_not_loading_main, factory_of
 from .front import EnvFront
-from .local import LocalEnv
-from .service import EnvService
 
 
 class EnvServer(ServerBase):
@@ -29,13 +28,14 @@ class EnvServer(ServerBase):
     A server that was shut down cannot be started again.
 
     Args:
-        env_or_factory: An env with Gymnasium's API, or a legacy `gym` one. Or a factory: a
-            Gymnasium id, with or without `module:` before it, `"module:callable"`, or a function or
-            class at the top level of a module.
+        env_or_factory: An env with Gymnasium's API, or a legacy `gym` one; or a vector env of
+            either. Or a factory of one: a Gymnasium id, with or without `module:` before it,
+            `"module:callable"`, or a function or class at the top level of a module.
         address: `tcp://host:port`, `host:port` or `unix:///path`. Port 0 takes a free one.
         token: The secret that clients must share; empty means `RLMESH_TOKEN`, or none.
         options: See `ServeOptions`.
-        tags: What the env's observations and actions are, for models with a spec.
+        tags: What the env's observations and actions are, for models with a spec; for a vector
+            env, those of one sub-env.
         env_kwargs: Keyword arguments for the factory, as plain data; tuples arrive as lists.
 
     Raises:
@@ -69,11 +69,11 @@ class EnvServer(ServerBase):
         self._tags = tags
         self._factory = factory_of(env_or_factory, env_kwargs)
         if self._factory is None:
-            self._env = LocalEnv(env_or_factory)
+            self._env = local_env(env_or_factory)
             self._contract = self._env.contract(tags)
 
     def _new_service(self) -> Service:
-        return EnvService(self._env, self._contract)
+        return new_service(self._env, self._contract)
 
     def _open(self) -> Tuple[ZmqListener, Running]:
         if self._factory is None:

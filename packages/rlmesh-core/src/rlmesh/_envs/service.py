@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Deque, Dict, Optional, Sequence, Tuple
+from typing import Any, Deque, Dict, Optional, Sequence, Tuple, Union
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.service import Call, Failure, Outcome
@@ -16,6 +16,7 @@ from rlmesh.adapters.selection import Selection
 from rlmesh.errors import NotReset, ProtocolError
 
 from .local import LocalEnv
+from .local_vector import LocalVectorEnv
 
 
 class EnvService:
@@ -31,7 +32,7 @@ class EnvService:
     role = "env"
     capacity = 1
 
-    def __init__(self, env: LocalEnv, contract: EnvContract) -> None:
+    def __init__(self, env: Union[LocalEnv, LocalVectorEnv], contract: EnvContract) -> None:
         self._env = env
         self._description: Dict[str, Any] = contract.to_dict()
         self._everything = Codec(env.observation_space, env.backend, "observation").encode
@@ -96,8 +97,7 @@ class EnvService:
             seed, packed_options = body
         except (TypeError, ValueError):
             raise ProtocolError("reset: expected a seed and options") from None
-        if seed is not None and type(seed) is not int:
-            raise ProtocolError(f"reset: expected an integer seed, got {type(seed).__name__}")
+        self._check_seed(seed)
         options = None
         if packed_options is not None:
             options = decode_info(packed_options, reader, self._env.backend.from_tensor)
@@ -106,6 +106,10 @@ class EnvService:
         elapsed = time.perf_counter_ns() - started
         self._was_reset = True
         return self._encode(observation, parts), encode_info(info, parts), elapsed
+
+    def _check_seed(self, seed: Any) -> None:
+        if seed is not None and type(seed) is not int:
+            raise ProtocolError(f"reset: expected an integer seed, got {type(seed).__name__}")
 
     def _render(self, parts: Parts) -> Any:
         if not self._was_reset:

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple, Union
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.options import ServeOptions
@@ -24,9 +24,12 @@ from rlmesh._wire.messages import pack
 from rlmesh.adapters.tags import EnvTags
 from rlmesh.errors import RLMeshError
 
+from .doors import local_env, new_service
 from .factory import EnvFactory
 from .local import LocalEnv
-from .service import EnvService
+from .local_vector import LocalVectorEnv
+
+_Door = Union[LocalEnv, LocalVectorEnv]
 
 _GRACE = 4.0
 """Seconds that a call under way and the env's `close` have once the server wants the end."""
@@ -58,12 +61,12 @@ def main(config: Dict[str, Any]) -> None:
             env.close()
 
 
-def _make(config: Dict[str, Any]) -> Tuple[LocalEnv, EnvContract]:
+def _make(config: Dict[str, Any]) -> Tuple[_Door, EnvContract]:
     factory = EnvFactory(**config["factory"])
     made = factory.make()
     failed = f"env: {factory.name!r} cannot be served"
     try:
-        env = LocalEnv(made)
+        env = local_env(made)
         tags = config["tags"]
         return env, env.contract(None if tags is None else EnvTags.from_dict(tags))
     except RLMeshError as exc:
@@ -72,7 +75,7 @@ def _make(config: Dict[str, Any]) -> Tuple[LocalEnv, EnvContract]:
         raise RLMeshError(f"{failed}: {exc}") from exc
 
 
-def _server(config: Dict[str, Any], env: LocalEnv, contract: EnvContract) -> RpcServer:
+def _server(config: Dict[str, Any], env: _Door, contract: EnvContract) -> RpcServer:
     # Whether the client is there is looked after by the server whose worker this is.
     options = dataclasses.replace(
         ServeOptions(**config["options"]),
@@ -84,7 +87,7 @@ def _server(config: Dict[str, Any], env: LocalEnv, contract: EnvContract) -> Rpc
         config["address"], Token(config["token"]), max(options.max_control, options.max_payload)
     )
     boot = bytes.fromhex(config["boot"])
-    return RpcServer(EnvService(env, contract), listener, options, boot)
+    return RpcServer(new_service(env, contract), listener, options, boot)
 
 
 def _tell(report: int, said: Dict[str, Any]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from time import monotonic, perf_counter
-from typing import Any, Callable, Dict, Hashable, NamedTuple, Optional, Sequence
+from time import perf_counter
+from typing import Any, Callable, Dict, Hashable, NamedTuple, Sequence, Tuple
 
 from rlmesh._rpc.calls import LONG
+from rlmesh._runtime.batching import BatchQueue
 from rlmesh._runtime.context import PredictContext
-from rlmesh._runtime.scheduling import BatchScheduler, Decision
-from rlmesh._tasks import Promise
+from rlmesh._tasks import Cancelled, Promise
 from rlmesh.errors import ModelError
 
 from .batches import Stacker, signature
@@ -43,104 +43,77 @@ class Batcher:
 
     Args:
         corners: What predicts; it has a function that takes batches.
-        horizon: Number of actions to predict for each.
         stack: Makes one payload of several.
-        max_batch_size: Observations that a batch has at most.
-        max_wait: Seconds that an observation may be held back for a fuller batch; None leaves
-            that to the scheduler.
+        terms: The run's.
     """
 
-    def __init__(
-        self,
-        corners: Corners,
-        horizon: int,
-        stack: Stacker,
-        max_batch_size: int,
-        max_wait: Optional[float],
-    ) -> None:
+    def __init__(self, corners: Corners, stack: Stacker, terms: Terms) -> None:
         self._corners = corners
-        self._horizon = horizon
         self._stack = stack
-        self._scheduler = BatchScheduler(max_batch_size, max_wait)
-        self._jobs: Dict[Hashable, _Job] = {}
-        self._decision = Decision((), None)
+        self._horizon = terms.horizon
+        self._queue: BatchQueue[_Job] = BatchQueue(terms.max_batch, terms.max_wait)
+        self.expect = self._queue.expect
+        self.leave = self._queue.leave
+        self.delay = self._queue.delay
 
-    def expect(self, lane: Hashable, *, reset: bool = False) -> None:
-        """Note that a lane has its action, or starts an episode, and will be back."""
-        self._scheduler.lane_sent(lane, monotonic(), reset=reset)
-
-    def leave(self, lane: Hashable) -> None:
-        """Note that a lane will not be back."""
-        self._jobs.pop(lane, None)
-        self._scheduler.lane_gone(lane)
-
-    async def act(self, lane: Hashable, payload: Any, context: PredictContext) -> Share:
+    async def act(
+        self, lane: int, payload: Any, context: PredictContext, env_seconds: float
+    ) -> Share:
         """Return what is predicted for an observation, once its batch was.
 
         Args:
             lane: Whose it is; it has no other one waiting.
             payload: What predict is given.
             context: Belongs to it.
+            env_seconds: What the lane's env took for it.
 
         Raises:
             ModelError: Predict raised for it, or for a batch that it was in.
         """
         promise: Promise[Share] = Promise()
-        self._jobs[lane] = _Job(payload, context, promise)
-        self._scheduler.lane_ready(lane, monotonic())
+        self._queue.put(lane, _Job(payload, context, promise), env_seconds)
         try:
             return await promise
-        finally:
-            self._jobs.pop(lane, None)
-
-    def delay(self) -> float:
-        """Return for how many seconds to wait for more observations; 0 if a batch is due."""
-        if not self._jobs:
-            return float("inf")
-        now = monotonic()
-        self._decision = decision = self._scheduler.decide(now)
-        if decision.lanes:
-            return 0.0
-        return float("inf") if decision.until is None else max(decision.until - now, 0.0)
+        except Cancelled:
+            self.leave(lane)
+            raise
 
     def predict(self) -> None:
         """Predict the batch that is due."""
-        lanes, scheduler = self._decision.lanes, self._scheduler
-        jobs = [self._jobs.pop(lane) for lane in lanes]
-        payloads = [job.payload for job in jobs]
-        contexts = [job.context for job in jobs]
-        scheduler.forward_started(lanes, monotonic())
+        batch = self._queue.take()
+        payloads = [job.payload for _, job in batch]
+        contexts = [job.context for _, job in batch]
         started = perf_counter()
         try:
             outputs = self._corners.act(payloads, contexts, self._horizon, self._stack)
         except Exception as exc:
-            self._blame(lanes, jobs, exc)
+            self._blame(batch, exc)
             return
         finally:
-            scheduler.forward_finished(monotonic())
+            self._queue.taken()
         elapsed = perf_counter() - started
-        for lane, job, output in zip(lanes, jobs, outputs):
+        for (lane, job), output in zip(batch, outputs):
             self.expect(lane)
-            job.promise.set(Share(output, elapsed, len(jobs)))
+            job.promise.set(Share(output, elapsed, len(batch)))
 
-    def _blame(self, lanes: Sequence[Hashable], jobs: Sequence[_Job], error: Exception) -> None:
+    def _blame(self, batch: Sequence[Tuple[Hashable, _Job]], error: Exception) -> None:
         """Let a batch fail, and say for whose observations."""
-        culprits = [job for job in jobs if self._fails(job)]
+        culprits = [(lane, job) for lane, job in batch if self._fails(job)]
         whose = [
             f"lane {lane} (seed {job.context.episode_seed}, step {job.context.step})"
-            for lane, job in zip(lanes, jobs)
-            if job in culprits or not culprits
+            for lane, job in culprits or batch
         ]
+        _, blamed = (culprits or batch)[0]
         alone = "" if culprits else ", together, though for none of them alone"
         failure = ModelError(
             f"predict raised {type(error).__name__}: {error}; for the observations of"
             f" {', '.join(whose)}{alone}",
             remote_type=type(error).__name__,
             remote_message=str(error),
-            inputs=signature((culprits or jobs)[0].payload, "observation"),
+            inputs=signature(blamed.payload, "observation"),
         )
         failure.__cause__ = error
-        (culprits or jobs)[0].promise.fail(failure)
+        blamed.promise.fail(failure)
 
     def _fails(self, job: _Job) -> bool:
         try:
@@ -166,8 +139,7 @@ class Batchers:
     def of_kind(self, kind: Hashable, stack: Stacker) -> Batcher:
         """Return the batcher of a kind."""
         if kind not in self._by_kind:
-            terms = self._terms
-            batcher = Batcher(self._corners, terms.horizon, stack, terms.max_batch, terms.max_wait)
+            batcher = Batcher(self._corners, stack, self._terms)
             self._by_kind[kind] = batcher
         return self._by_kind[kind]
 

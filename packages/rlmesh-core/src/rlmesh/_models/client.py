@@ -98,11 +98,14 @@ class RemotePolicy:
         body = (episode.id, episode.seed)
         await self._call(START_EPISODE, body, (), self._timeouts.episode)
 
-    async def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
+    async def predict(
+        self, observation: Any, episode: Episode, step: int, env_seconds: float
+    ) -> Sequence[Any]:
         """Return the actions for one observation."""
         started = perf_counter()
         parts: Parts = []
-        body = (episode.id, step, self._encode(observation, parts))
+        elapsed = int(env_seconds * 1e9)
+        body = (episode.id, step, self._encode(observation, parts), elapsed)
         reply, payload = await self._call(PREDICT, body, parts, self._timeouts.predict)
         reader = PartReader(payload)
         actions: List[Any] = []
@@ -126,7 +129,7 @@ class RemotePolicy:
     async def observe(self, observation: Any, episode: Episode, step: int) -> None:
         """Tell the server of an observation for which there is an action already."""
         parts: Parts = []
-        body = (episode.id, step, self._encode(observation, parts))
+        body = (episode.id, step, self._encode(observation, parts), 0)
         await self._call(OBSERVE, body, parts, self._timeouts.predict)
 
     async def end_episode(self, episode_id: str) -> None:
@@ -134,8 +137,9 @@ class RemotePolicy:
         with contextlib.suppress(SessionLost, ConnectionFailed):
             await self._call(END_EPISODE, episode_id, (), self._timeouts.episode)
 
-    def leave(self) -> None:
-        """Leave the session alone, which is closed at the run's end."""
+    async def leave(self) -> None:
+        """End the session, so that no batch waits for this lane."""
+        await self._caller.complete(self._rpc, self._rpc.closing())
 
     async def _call(
         self, op: int, body: Any, payload: Sequence[memoryview], timeout: float

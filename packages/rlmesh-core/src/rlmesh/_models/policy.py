@@ -68,7 +68,9 @@ class LocalPolicy:
         self._adaptation.start(episode)
         self._source.start_episode(episode.id)
 
-    async def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
+    async def predict(
+        self, observation: Any, episode: Episode, step: int, env_seconds: float
+    ) -> Sequence[Any]:
         """Return the actions for one observation."""
         context = PredictContext(episode.id, episode.seed, step, episode.instruction)
         if self._plain is not None:
@@ -85,7 +87,7 @@ class LocalPolicy:
             predicted = perf_counter()
             self.predict_seconds = predicted - adapted
         else:
-            share = await self._batcher.act(self._lane, payload, context)
+            share = await self._batcher.act(self._lane, payload, context, env_seconds)
             predicted = perf_counter()
             outputs, self.batch_size = share.outputs, share.batch_size
             self.predict_seconds = share.predict_seconds
@@ -105,7 +107,7 @@ class LocalPolicy:
         if self._batcher is not None:
             self._batcher.expect(self._lane, reset=True)
 
-    def leave(self) -> None:
+    async def leave(self) -> None:
         """Let nobody wait for this lane."""
         if self._batcher is not None:
             self._batcher.leave(self._lane)

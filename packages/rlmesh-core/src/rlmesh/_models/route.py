@@ -90,9 +90,11 @@ class Route:
             NotReset: Its episode is not running.
         """
         try:
-            episode_id, step, observation = body
+            episode_id, step, observation, _ = body
         except (TypeError, ValueError):
-            raise ProtocolError("predict: expected an episode, a step and an observation") from None
+            raise ProtocolError(
+                "predict: expected an episode, a step, an observation and the env's time"
+            ) from None
         episode = self.episodes.get(episode_id) if type(episode_id) is str else None
         if episode is None or type(step) is not int:
             raise NotReset("predict: expected the id of an episode that was started, and a step")
@@ -115,3 +117,12 @@ class Route:
             body = self._actions.encode(action, parts)
             bodies.append((body, len(parts) - before))
         return bodies, [memoryview(bytes(part)) for part in parts]
+
+
+def env_seconds(body: Any) -> float:
+    """Return what a predict request says of how long its env took; 0 if it does not parse."""
+    try:
+        elapsed = body[3]
+    except (TypeError, IndexError, KeyError):
+        return 0.0
+    return elapsed * 1e-9 if type(elapsed) is int and elapsed > 0 else 0.0

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from time import monotonic, perf_counter_ns
+from time import perf_counter_ns
 from typing import Any, Deque, Dict, Hashable, List, NamedTuple, Optional, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Call, Failure, Outcome
 from rlmesh._rpc.session import Session
+from rlmesh._runtime.batching import BatchQueue
 from rlmesh._runtime.context import PredictContext
-from rlmesh._runtime.scheduling import BatchScheduler
 from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, OBSERVE, PREDICT, START_EPISODE
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError
@@ -21,7 +21,7 @@ from rlmesh.errors import InvalidValue, ProtocolError
 from .adaptation import Adaptation, Spec, takes_instruction
 from .batches import signature
 from .corners import Corners
-from .route import Route
+from .route import Route, env_seconds
 from .source import Source
 
 logger = logging.getLogger("rlmesh.server")
@@ -37,33 +37,10 @@ class _Job(NamedTuple):
     adapting: int
 
 
-class _Kind:
-    """Predicts that may go into one batch: those of sessions whose routes have the same key."""
-
-    def __init__(self, options: ServeOptions) -> None:
-        self.scheduler = BatchScheduler(options.max_batch_size, options.max_wait)
-        self.held: Dict[Session, Call] = {}
-        self._due: Sequence[Session] = ()
-
-    def delay(self) -> float:
-        """Return for how many seconds to wait for more; 0 if a batch is due."""
-        if not self.held:
-            return math.inf
-        now = monotonic()
-        self._due, until = self.scheduler.decide(now)
-        if self._due:
-            return 0.0
-        return math.inf if until is None else max(until - now, 0.0)
-
-    def take(self) -> List[Call]:
-        """Return the calls of the batch that is due."""
-        return [self.held.pop(session) for session in self._due]
-
-
 class ModelService:
     """A `Service` that serves one model to many sessions, each with an env of its own.
 
-    Predicts that go together wait for each other where a `BatchScheduler` finds it worthwhile.
+    Predicts that go together wait for each other where a `BatchQueue` finds it worthwhile.
 
     Args:
         source: What predicts.
@@ -94,8 +71,8 @@ class ModelService:
         padding = options.max_batch_size if options.batch_padding else 0
         self._corners = Corners(source.corners, backend, padding)
         self._options = options
-        self._kinds: Dict[Hashable, _Kind] = {}
-        self._next: Optional[_Kind] = None
+        self._queues: Dict[Hashable, BatchQueue[Call]] = {}
+        self._next: Optional[BatchQueue[Call]] = None
         self._singles: Deque[Call] = deque()
         self._closed = False
 
@@ -109,7 +86,7 @@ class ModelService:
             self._sort(waiting.popleft())
         if self._singles:
             return 0.0
-        delays = {kind: kind.delay() for kind in self._kinds.values()}
+        delays = {queue: queue.delay() for queue in self._queues.values()}
         self._next = min(delays, key=delays.__getitem__, default=None)
         delay = math.inf if self._next is None else delays[self._next]
         return None if delay == math.inf else delay
@@ -122,13 +99,11 @@ class ModelService:
         if self._singles or self._next is None:
             call = self._singles.popleft()
             return self._predict([call]) if call.op == PREDICT else (self._configured(call),)
-        scheduler, calls = self._next.scheduler, self._next.take()
-        scheduler.forward_started([call.session for call in calls], monotonic())
-        outcomes = self._predict(calls)
-        now = monotonic()
-        scheduler.forward_finished(now)
-        for call in calls:
-            scheduler.lane_sent(call.session, now)
+        queue = self._next
+        outcomes = self._predict([call for _, call in queue.take()])
+        queue.taken()
+        for call, _ in outcomes:
+            queue.expect(call.session)
         return outcomes
 
     def release(self, session: Session) -> None:
@@ -153,16 +128,17 @@ class ModelService:
         if call.op != PREDICT or route is None or not self._corners.takes_batches(route.horizon):
             self._singles.append(call)
             return
-        kind = self._kinds.get(route.key)
-        if kind is None:
-            kind = self._kinds[route.key] = _Kind(self._options)
-        kind.held[call.session] = call
-        kind.scheduler.lane_ready(call.session, monotonic())
+        queue = self._queues.get(route.key)
+        if queue is None:
+            options = self._options
+            queue = BatchQueue(options.max_batch_size, options.max_wait)
+            self._queues[route.key] = queue
+        queue.put(call.session, call, env_seconds(call.body))
 
     def _expect_nothing(self, session: Session) -> None:
         """Wait for no predicts of a session any more."""
-        if session.state.key in self._kinds:
-            self._kinds[session.state.key].scheduler.lane_gone(session)
+        if session.state.key in self._queues:
+            self._queues[session.state.key].leave(session)
 
     def _configured(self, call: Call) -> Tuple[Call, Outcome]:
         try:
@@ -187,8 +163,8 @@ class ModelService:
         elif op == END_EPISODE:
             if body in route.episodes:
                 self._end_episode(route, body)
-                if route.key in self._kinds:
-                    self._kinds[route.key].scheduler.lane_sent(session, monotonic(), reset=True)
+                if route.key in self._queues:
+                    self._queues[route.key].expect(session, reset=True)
         else:
             raise ProtocolError(f"unknown operation {op}")
         return None

@@ -307,6 +307,11 @@ class RpcClient:
                 self._fate_asked = None
                 self._connection.reconnect()
 
+    def closing(self) -> Steps[None]:
+        """Say goodbye, in steps; `close` still has to follow."""
+        with self._lock, contextlib.suppress(ConnectionLost, RLMeshError):
+            yield from self._ending("it was closed")
+
     def _control(self, op: int, body: Any, deadline: float) -> Steps[Any]:
         """Exchange one request outside the session, and return the reply's body."""
         with self._lock:
@@ -378,33 +383,31 @@ class RpcClient:
 
     def _end(self, reason: str) -> None:
         """End the session on both sides, as far as the other side can still be told."""
+        # A server that does not hear this frees the env when it finds the client gone.
+        with contextlib.suppress(ConnectionLost, RLMeshError):
+            self.complete(self._ending(reason))
+
+    def _ending(self, reason: str) -> Steps[None]:
         if self._over is not None:
             return
         self._over = reason
-        # A server that does not hear this frees the env when it finds the client gone.
-        with contextlib.suppress(ConnectionLost, RLMeshError):
-            self._say_goodbye()
-
-    def _say_goodbye(self) -> None:
         number = self._send_goodbye()
-        if self._connection.connected:
-            self._await_goodbye(number)
+        if not self._connection.connected:
+            return
+        # Until the server has ended the session, so that the next client finds it free.
+        deadline = time.monotonic() + _GOODBYE_TIMEOUT
+        remaining = _GOODBYE_TIMEOUT
+        while remaining > 0:
+            message = yield remaining
+            if message is not None and self._reply_to(CLOSE, number, message) is not None:
+                return
+            remaining = deadline - time.monotonic()
 
     def _send_goodbye(self) -> int:
         """Ask the server to end the session; return the request's number."""
         number = self._acting_id + 1
         self._connection.send(pack(Request(CLOSE, number, self._session, self._received, None)))
         return number
-
-    def _await_goodbye(self, number: int) -> None:
-        """Wait until the server has ended the session, so that the next client finds it free."""
-        deadline = time.monotonic() + _GOODBYE_TIMEOUT
-        remaining = _GOODBYE_TIMEOUT
-        while remaining > 0:
-            message = self._connection.receive(remaining)
-            if message is not None and self._reply_to(CLOSE, number, message) is not None:
-                return
-            remaining = deadline - time.monotonic()
 
     def _error(self, reply: Reply) -> RLMeshError:
         return error_from_wire(reply.body, OP_NAMES.get(reply.op, "request"), self.address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rlmesh._transport.carrier import Connection
 
-from .client import RpcClient
+from .client import RpcClient, Steps
 
 _GLANCE = 0.02
 """Seconds between two looks at a connection that broke: most likely the worker is dead."""
@@ -37,7 +37,10 @@ class DirectClient(RpcClient):
         self._front.look_up_fate()
         return _GLANCE
 
-    def _say_goodbye(self) -> None:
-        # A worker that hangs would not hear it.
-        self._front._acting_id = self._acting_id
-        self._front._end("it was closed")
+    def _ending(self, reason: str) -> Steps[None]:
+        if self._over is None:
+            self._over = reason
+            # The worker itself might not hear it: it may hang.
+            self._front._acting_id = self._acting_id
+            self._front._end(reason)
+        yield from ()

@@ -1,83 +1,134 @@
+"""The best of a few plans for the next batches, each followed for two cycles with expected times."""
+
 from __future__ import annotations
 
-import os
+from typing import Iterator, List, NamedTuple, Sequence, Tuple
 
-V = os.environ.get("V", "none")
-H = float(os.environ.get("H", "16"))
-C = float(os.environ.get("C", "3"))
-N = os.environ.get("N", "1,2,3,4,h,t,m")
+Expected = Tuple[float, float, float]
+"""A lane: when its observation is expected, how many seconds after its next action the one after
+that, and how much an observation of this lane counts."""
 
+NOISY = 0.05
+"""From here on, groups of lanes do not stay together."""
 
-def lookahead(now, ready, flying, cost, max_batch, spread, debug=None):
-    """Returns (number to take now, or 0 to wait)."""
-    have = min(len(ready), max_batch)
-    queue = [(now, E) for E in ready] + flying
-    lanes = len(queue)
-    horizon = now + cost[have]
-    most = min(lanes, max_batch)
-    subst = {"h": (most + 1) // 2, "t": most * 3 // 4, "m": most, "g3": (most + 2) // 3}
-    sizes = sorted({s for s in [subst.get(x) or int(x) for x in N.split(",")] if 0 < s <= most})
-    goal = C * lanes
-    firsts = [have, *range(have + 1, most + 1), *[s for s in sizes if s < have]]
-    scored = []
-    for first in firsts:
-        if first > have:
-            if queue[first - 1][0] > horizon:
-                continue
-            if first < most and queue[first][0] <= max(now, queue[first - 1][0]) + 1e-6:
-                continue
-        for n in sizes:
-            for cap in {n, most}:
-                if cap < most and first > cap:
-                    continue
-                served, time, speed = rate(now, queue, first, n, cost, cap, goal, spread)
-                scored.append((served, time, speed, first, n, cap))
-    # so many seconds
-    fastest = max(s[2] for s in scored)
-    end = H * lanes / fastest
-    best = max(scored, key=lambda s: s[0] + s[2] * (end - s[1]))
-    if debug is not None:
-        debug.extend(scored)
-    first = best[3]
-    return first if first <= have else 0
+_CYCLES = 2
+_FEWEST, _MOST = 3.0, 16.0  # cycles ahead that what a plan settles to is believed to last
+_BLUR = 0.02  # the noise that halves that
+_MARGIN = 0.01  # how much of a cycle a plan must gain over taking what is ready,
+_MARGIN_NOISE = 0.5  # and how much more of it with noise,
+_MOST_MARGIN = 0.2  # up to this
 
 
-def rate(now, queue, first, n, cost, most, goal, spread):
-    b = first
-    t = queue[b - 1][0]
-    if t < now:
-        t = now
+class _Plan(NamedTuple):
+    """Take so many first; from then on wait for `count`, and take at most `most`."""
+
+    first: int
+    count: int
+    most: int
+
+
+def lookahead(
+    now: float, lanes: List[Expected], ready: int, cost: Sequence[float], most: int, noise: float
+) -> int:
+    """Return how many of the lanes that are ready to take now; 0 is to wait for more.
+
+    Args:
+        now: The time, in seconds.
+        lanes: All of them, those that are ready first, then as expected.
+        ready: Number of those that are ready, at least 1 and at most `most`.
+        cost: Seconds of a forward pass by batch size.
+        most: Largest batch.
+        noise: How far the lanes' times scatter, as a part of a cycle.
+    """
+    most = min(most, len(lanes))
+    plans = list(_plans(now, lanes, ready, cost, most, noise))
+    if all(plan.first == ready for plan in plans):
+        return ready
+    even = len({weight for _, _, weight in lanes}) == 1
+    same = even and len({seconds for _, seconds, _ in lanes}) == 1
+    ends = [_follow(plan, now, lanes, cost, same, even) for plan in plans]
+    cycles = _FEWEST + (_MOST - _FEWEST) / (1 + (noise / _BLUR) ** 2)
+    horizon = cycles * len(lanes) / max(speed for _, _, speed in ends)
+    scores = [gained + speed * (horizon - seconds) for gained, seconds, speed in ends]
+    at_once = max(score for plan, score in zip(plans, scores) if plan.first == ready)
+    margin = len(lanes) * min(_MOST_MARGIN, _MARGIN + _MARGIN_NOISE * noise)
+    best = max(scores)
+    if best <= at_once + margin:
+        return ready
+    first = plans[scores.index(best)].first
+    return first if first <= ready else 0
+
+
+def _plans(
+    now: float, lanes: List[Expected], ready: int, cost: Sequence[float], most: int, noise: float
+) -> Iterator[_Plan]:
+    many = (3 * most + 3) // 4
+    yield _Plan(ready, 1, most)
+    yield _Plan(ready, many, most)
+    yield _Plan(ready, most, most)
+    # To wait for longer than a forward pass takes would gain nothing: it would be over by then.
+    patience = now + cost[ready]
+    last = ready
+    while last < most and lanes[last][0] <= patience:
+        last += 1
+    for first in sorted({ready + 1, (ready + last + 1) // 2, last}):
+        if ready < first <= last:
+            yield _Plan(first, many, most)
+    if noise < NOISY:
+        # Groups take turns: while one is predicted, the envs of the others run.
+        cycle = max(seconds for _, seconds, _ in lanes) + cost[most]
+        for size in sorted({1, (most + 2) // 3, (most + 1) // 2}):
+            if size < ready and cost[size] * len(lanes) < cycle * size:
+                yield _Plan(size, size, size)
+
+
+def _follow(
+    plan: _Plan, now: float, lanes: List[Expected], cost: Sequence[float], same: bool, even: bool
+) -> Tuple[float, float, float]:
+    """Return what a plan gains, in so many seconds, and its speed from then on.
+
+    Gained are observations, less the part of one that each lane is still away for.
+    """
+    size, count, most = plan
+    time = max(now, lanes[size - 1][0])
+    number = len(lanes)
+    weights = sum([weight for _, _, weight in lanes])
     served = 0
-    lanes = len(queue)
-    mark = None
+    gained = marked_gain = marked_debt = marked_time = 0.0
     while True:
-        t += cost[b]
-        served += b
-        if V == "none":
-            queue = sorted(queue[b:] + [(t + E, E) for _, E in queue[:b]])
-        else:
-            queue = sorted(
-                queue[b:] + [(t + q[1] * f, q[1]) for q, f in zip(queue[:b], spread.of(b))]
-            )
-        if mark is None and served >= lanes:
-            mark = (served, t, sum(q[0] - t for q in queue if q[0] > t))
-        if served >= goal:
-            debt = sum(q[0] - t for q in queue if q[0] > t)
-            a, t0, d0 = mark
-            # speed * (t - t0) = served - a - (debt - d0) * speed / lanes
-            speed = (served - a) / (t - t0 + (debt - d0) / lanes)
-            return served - debt * speed / lanes, t - now, speed
-        # ready
-        if queue[0][0] > t:
-            t = queue[0][0]
-        b = 0
-        m = min(most, len(queue))
-        while b < m and queue[b][0] <= t:
-            b += 1
-        if b < n:
-            limit = t + cost[b]
-            while b < n and queue[b][0] <= limit:
-                b += 1
-            x = queue[b - 1][0]
-            if x > t:
-                t = x
+        time += cost[size]
+        served += size
+        batch = lanes[:size]
+        gained += size if even else sum([weight for _, _, weight in batch])
+        lanes = lanes[size:]
+        lanes += [(time + seconds, seconds, weight) for _, seconds, weight in batch]
+        if not same:
+            lanes.sort()
+        if served >= number:
+            if not marked_time:
+                marked_time, marked_gain = time, gained
+                marked_debt = _debt(lanes, time)
+            elif served >= _CYCLES * number:
+                debt = _debt(lanes, time)
+                seconds = time - marked_time + (debt - marked_debt) / weights
+                speed = (gained - marked_gain) / seconds
+                return gained - debt * speed / weights, time - now, speed
+        time = max(time, lanes[0][0])
+        size = _ready(lanes, time, 1, most)
+        if size < count:
+            patience = time + cost[size]
+            while size < count and lanes[size][0] <= patience:
+                size += 1
+            time = max(time, lanes[size - 1][0])
+            size = _ready(lanes, time, size, most)
+
+
+def _ready(lanes: List[Expected], time: float, size: int, most: int) -> int:
+    while size < most and lanes[size][0] <= time:
+        size += 1
+    return size
+
+
+def _debt(lanes: List[Expected], time: float) -> float:
+    """Return the seconds for which lanes are still away."""
+    return sum([(at - time) * weight for at, _, weight in lanes if at > time])

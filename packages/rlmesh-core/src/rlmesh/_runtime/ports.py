@@ -65,13 +65,16 @@ class Policy(Protocol):
         """Called after the env's reset, before the episode's first `predict`."""
         ...
 
-    async def predict(self, observation: Any, episode: Episode, step: int) -> Sequence[Any]:
+    async def predict(
+        self, observation: Any, episode: Episode, step: int, env_seconds: float
+    ) -> Sequence[Any]:
         """Return the action for one observation, and perhaps those of the steps after it.
 
         Args:
             observation: What the env returned last.
             episode: A started episode.
             step: Number of its env steps so far.
+            env_seconds: What the env took since the last `predict`.
         """
         ...
 
@@ -89,6 +92,6 @@ class Policy(Protocol):
         """Called once for every started episode, also when something raised."""
         ...
 
-    def leave(self) -> None:
+    async def leave(self) -> None:
         """Called when no more episodes come."""
         ...

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Protocol, Sequence, Tuple
 
 from rlmesh.errors import InvalidValue
 
 from .ops import Ops
 from .tensor import Tensor
+from .trees import nested
 
 
 class Backend(Protocol):
@@ -75,6 +76,19 @@ class Backend(Protocol):
             array: An array of at least one axis.
         """
         ...
+
+    def object_array(self, kind: str, shape: Sequence[int], items: List[Any]) -> Any:
+        """Return objects or text as the framework's array of such, or else as nested lists.
+
+        Args:
+            kind: NumPy's letter: `"O"` for any objects, `"U"` for text, `"S"` for bytes.
+            shape: The size of each axis.
+            items: The elements, in C order.
+
+        Raises:
+            ValueError: The shape has another number of elements.
+        """
+        return nested(items, shape)
 
     def as_device(self, requested: Optional[Any]) -> Optional[Any]:
         """Return the device that a user asked for, in the form that `from_tensor` takes.

@@ -87,6 +87,13 @@ class NumpyBridge(Backend):
         # An index with an ellipsis gives arrays even where a row has no axes.
         return [array[i, ...] for i in range(array.shape[0])]
 
+    def object_array(self, kind: str, shape: Sequence[int], items: List[Any]) -> Any:
+        """Return an `ndarray` of objects, text or bytes."""
+        array = self._np.empty(len(items), object)
+        for i, item in enumerate(items):  # one by one, so that arrays within stay elements
+            array[i] = item
+        return array.astype(kind).reshape(shape)
+
     def importer(
         self, dtype: str, shape: Tuple[int, ...], device: Optional[Any] = None
     ) -> Callable[[Any], Any]:

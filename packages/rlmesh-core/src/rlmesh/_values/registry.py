@@ -21,7 +21,7 @@ def backend_names() -> List[str]:
 
 
 def import_backend(name: str) -> ModuleType:
-    """Return a backend's module, which has its `Model`, `RemoteEnv` and `RemoteModel`.
+    """Return a backend's module, which has its `Model` and its `Remote...` classes.
 
     A framework that is installed but broken raises its own error.
 

@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 from rlmesh.errors import InvalidValue
 
 from .dtypes import DType, dtype_of, dtype_of_buffer, widens
+from .trees import nested
 
 Scalar = Union[bool, int, float]
 
@@ -165,11 +166,7 @@ class Tensor:
 
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python numbers; a number for shape `()`."""
-        values: List[Any] = list(self.flat())
-        for axis in range(self.ndim - 1, 0, -1):
-            count, size = math.prod(self.shape[:axis]), self.shape[axis]
-            values = [values[i * size : (i + 1) * size] for i in range(count)]
-        return values if self.shape else values[0]
+        return nested(self.flat(), self.shape)
 
     def item(self) -> Scalar:
         """Return the only element as a Python number.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping
+import math
+from typing import Any, Callable, List, Mapping, Sequence
+
+OBJECT_KINDS = ("O", "U", "S")
+"""NumPy's kinds of arrays that hold objects, text and bytes."""
 
 
 def map_arrays(value: Any, is_array: Callable[[Any], bool], convert: Callable[[Any], Any]) -> Any:
@@ -20,3 +24,17 @@ def map_arrays(value: Any, is_array: Callable[[Any], bool], convert: Callable[[A
             return type(value)(*parts)
         return parts if isinstance(value, list) else tuple(parts)
     return value
+
+
+def nested(flat: List[Any], shape: Sequence[int]) -> Any:
+    """Return elements in C order as nested lists; the only one for shape `()`.
+
+    Raises:
+        ValueError: The shape has another number of elements.
+    """
+    if math.prod(shape) != len(flat):
+        raise ValueError(f"shape: expected {len(flat)} elements, got shape {tuple(shape)}")
+    for axis in range(len(shape) - 1, 0, -1):
+        count, size = math.prod(shape[:axis]), shape[axis]
+        flat = [flat[i * size : (i + 1) * size] for i in range(count)]
+    return flat if shape else flat[0]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 import msgpack
 
 from rlmesh._values.tensor import Tensor
+from rlmesh._values.trees import OBJECT_KINDS, nested
 from rlmesh.errors import InvalidValue, ProtocolError
 
 from .messages import pack, unpack
@@ -14,15 +15,15 @@ from .payload import INLINE_BYTES, PartReader, Parts
 
 _MAX_DEPTH = 32
 _MAX_REPR = 1000
-_INLINE_TENSOR, _PAYLOAD_TENSOR = 1, 2
+_INLINE_TENSOR, _PAYLOAD_TENSOR, _OBJECTS = 1, 2, 3
 
 
 def encode_info(info: Any, parts: Parts) -> Optional[bytes]:
     """Return an info dict as msgpack; None for an empty one.
 
-    Arrays stay arrays and NumPy scalars become numbers. Tuples and sets become lists, keys that
-    are neither strings nor integers become strings, and what has no plain form becomes its
-    `repr`. A container within itself becomes `"..."`.
+    Arrays stay arrays, also those of objects and of text, and NumPy scalars become numbers. Tuples
+    and sets become lists, keys that are neither strings nor integers become strings, and what has
+    no plain form becomes its `repr`. A container within itself becomes `"..."`.
 
     Args:
         info: What the env returned; anything but a mapping is put under the key `"info"`.
@@ -35,10 +36,23 @@ def encode_info(info: Any, parts: Parts) -> Optional[bytes]:
     return pack(_plain(info, parts, [])) if info else None
 
 
+def _lists(kind: str, shape: Sequence[int], items: List[Any]) -> Any:
+    return nested(items, shape) if items else []
+
+
 def decode_info(
-    data: Optional[bytes], reader: PartReader, from_tensor: Callable[[Tensor], Any]
+    data: Optional[bytes],
+    reader: PartReader,
+    from_tensor: Callable[[Tensor], Any],
+    object_array: Callable[[str, Sequence[int], List[Any]], Any] = _lists,
 ) -> Dict[Any, Any]:
     """Return the info dict that `encode_info` packed, with arrays of the caller's framework.
+
+    Args:
+        data: What `encode_info` returned.
+        reader: Gives the large arrays.
+        from_tensor: Makes the caller's array of a tensor.
+        object_array: Makes something of an array of text or objects; see `Backend.object_array`.
 
     Raises:
         ProtocolError: The bytes are no packed info.
@@ -46,8 +60,21 @@ def decode_info(
     if data is None:
         return {}
 
+    depth = 0
+
     def array(code: int, packed: bytes) -> Any:
+        nonlocal depth
         try:
+            if code == _OBJECTS:
+                # Each level is packed on its own, so that msgpack does not see how deep they go.
+                depth += 1
+                if depth > _MAX_DEPTH:
+                    raise ValueError(f"arrays of arrays, more than {_MAX_DEPTH} deep")
+                kind, shape, items = unpack(packed, array)
+                depth -= 1
+                if kind not in OBJECT_KINDS:
+                    raise ValueError(f"kind: expected one of {OBJECT_KINDS}, got {kind!r}")
+                return object_array(kind, shape, items)
             dtype, shape, content = msgpack.unpackb(packed)
             if code == _PAYLOAD_TENSOR:
                 content = reader.at(*content)
@@ -122,14 +149,24 @@ def _plain_array(value: Any, parts: Parts, around: List[int]) -> Any:
             value = Tensor.from_buffer(cpu)
     except (InvalidValue, TypeError, ValueError, RuntimeError, BufferError):
         # Object and string arrays, and exotic dtypes.
-        listed = value.tolist() if hasattr(value, "tolist") else None
-        return _plain(listed, parts, around) if isinstance(listed, list) else _text(value)
+        return _plain_objects(value, parts, around)
     shape: List[int] = list(value.shape)
     if value.nbytes <= INLINE_BYTES:
         return msgpack.ExtType(_INLINE_TENSOR, pack([value.dtype, shape, bytes(value.data)]))
     place = [len(parts), value.nbytes]
     parts.append(value.data)
     return msgpack.ExtType(_PAYLOAD_TENSOR, pack([value.dtype, shape, place]))
+
+
+def _plain_objects(value: Any, parts: Parts, around: List[int]) -> Any:
+    listed = value.tolist() if hasattr(value, "tolist") else None
+    if not isinstance(listed, list):
+        return _text(value)
+    kind = getattr(value.dtype, "kind", "")
+    if kind not in OBJECT_KINDS:
+        return _plain(listed, parts, around)
+    items = [_plain(item, parts, around) for item in value.reshape(-1).tolist()]
+    return msgpack.ExtType(_OBJECTS, pack([kind, list(value.shape), items]))
 
 
 def _key(key: Any) -> Any:

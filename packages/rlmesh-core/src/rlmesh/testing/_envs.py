@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, ClassVar, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from rlmesh import spaces
 from rlmesh._values.dtypes import DTYPES, DType
@@ -46,6 +46,55 @@ class Sampling:
 
     def _show(self) -> Any:
         self.shown.append(self.observation_space.sample())
+        return self.shown[-1]
+
+
+class SamplingVector:
+    """A vector env that shows samples of a space; sub-env `i` ends its episodes at step `i + 1`.
+
+    It resets them in the same step.
+
+    Attributes:
+        shown: Its observations.
+        finals: The last observations of finished episodes, per step.
+        rewards: Its rewards.
+        received: Its actions.
+    """
+
+    metadata: ClassVar[Dict[str, Any]] = {"autoreset_mode": "SameStep"}
+
+    def __init__(self, space: spaces.Space[Any], num_envs: int = 2) -> None:
+        self.num_envs = num_envs
+        self.single_observation_space = self.single_action_space = space
+        self.observation_space = self.action_space = space.batched(num_envs)
+        self.shown: List[Any] = []
+        self.finals: List[List[Any]] = []
+        self.rewards: List[Tensor] = []
+        self.received: List[Any] = []
+
+    def reset(
+        self, *, seed: Any = None, options: Optional[Mapping[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        """Start all episodes; only the first seed counts."""
+        self.single_observation_space.seed(seed[0])
+        return self._show(), {}
+
+    def step(self, actions: Any) -> Tuple[Any, Tensor, List[bool], List[bool], Dict[str, Any]]:
+        """Take any actions."""
+        self.received.append(actions)
+        done = [len(self.received) % (i + 1) == 0 for i in range(self.num_envs)]
+        last = [self.single_observation_space.sample() if one else None for one in done]
+        self.finals.append(last)
+        self.rewards.append(Tensor.from_values([float(one) for one in done], "float32"))
+        infos = {"final_obs": last, "_final_obs": Tensor.from_values(done, "bool")}
+        return self._show(), self.rewards[-1], done, [False] * self.num_envs, infos
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _show(self) -> Any:
+        space = self.single_observation_space
+        self.shown.append(space.stack_values([space.sample() for _ in range(self.num_envs)]))
         return self.shown[-1]
 
 

@@ -10,12 +10,14 @@ import pytest
 import rlmesh
 from rlmesh import EnvServer, ModelServer, spaces
 from rlmesh._envs.remote import RemoteEnvBase
+from rlmesh._envs.remote_vector import RemoteVectorEnvBase
 from rlmesh._models.base import ModelBase
 from rlmesh._models.remote import RemoteModelBase
 from rlmesh._values.dtypes import DTYPES, widens
+from rlmesh._values.tensor import Tensor
 from rlmesh.errors import InvalidValue
 
-from ._envs import Counting, Sampling, every_space
+from ._envs import Counting, Sampling, SamplingVector, every_space
 from ._subject import BackendSubject
 
 BATCHED = ("arrays", "large", "empty", "number", "switches", "choices")
@@ -23,7 +25,7 @@ BATCHED = ("arrays", "large", "empty", "number", "switches", "choices")
 
 
 class ServedPromises(BackendSubject):
-    """The module's `Model`, `RemoteEnv` and `RemoteModel`, over a real socket."""
+    """The module's `Model` and what is called `Remote...`, over a real socket."""
 
     def test_its_module_is_found_by_its_name(self) -> None:
         """As `rlmesh.<name>`, which needs the entry point of an installed package."""
@@ -31,7 +33,12 @@ class ServedPromises(BackendSubject):
 
     def test_its_classes_are_built_on_those_of_core(self) -> None:
         """They convert with this backend, and bring nothing else."""
-        bases = {"Model": ModelBase, "RemoteEnv": RemoteEnvBase, "RemoteModel": RemoteModelBase}
+        bases = {
+            "Model": ModelBase,
+            "RemoteEnv": RemoteEnvBase,
+            "RemoteVectorEnv": RemoteVectorEnvBase,
+            "RemoteModel": RemoteModelBase,
+        }
         for name, base in bases.items():
             cls = getattr(self.module, name)
             assert issubclass(cls, base)
@@ -60,6 +67,25 @@ class ServedPromises(BackendSubject):
         ]
         assert type(observation["number"]) is int
         assert type(observation["text"]) is str
+
+    def test_a_vector_env_has_the_frameworks_values(self) -> None:
+        """Bit for bit: observations, rewards, flags, last observations, and actions."""
+        parts = every_space(self.exact_dtypes()).spaces
+        # Batches of integers are int64, which not every framework has.
+        exact = [key for key in BATCHED if key not in ("number", "choices")]
+        env = SamplingVector(spaces.Dict({key: parts[key] for key in exact}))
+        with EnvServer(env) as server, self.module.RemoteVectorEnv(server.address) as remote:
+            observations, _ = remote.reset(seed=[3, None])
+            for step in range(3):
+                assert self.native(observations) == env.shown[step]
+                observations, *columns, infos = remote.step(observations)
+                assert all(map(self.backend.is_array, columns))
+                done = Tensor.from_values([final is not None for final in env.finals[step]], "bool")
+                never = Tensor.from_values([False, False], "bool")
+                assert [self.native(one) for one in columns] == [env.rewards[step], done, never]
+                assert [self.native(one) for one in infos["final_obs"]] == env.finals[step]
+                assert self.native(infos["_final_obs"]) == done
+        assert env.received == env.shown[:3]
 
     def test_a_run_has_the_result_of_a_native_model(self) -> None:
         """On the same seeds, whether the env is served or here."""

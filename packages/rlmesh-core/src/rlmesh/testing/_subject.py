@@ -22,7 +22,7 @@ class BackendSubject:
     """The backend under test."""
 
     module: ClassVar[ModuleType]
-    """The module with its `Model`, `RemoteEnv` and `RemoteModel`: what its entry point names."""
+    """The module with its `Model` and `Remote...` classes: what its entry point names."""
 
     unsupported: ClassVar[Collection[str]] = ()
     """Dtypes that the framework lacks: tensors of them are refused with an `InvalidValue`."""

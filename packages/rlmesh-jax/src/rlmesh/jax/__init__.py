@@ -12,6 +12,14 @@ if find_spec("rlmesh.backends") is None:
 
 from rlmesh.jax._backend import JaxValue, asarray, from_array
 from rlmesh.jax._model import Model
-from rlmesh.jax._remote import RemoteEnv, RemoteModel
+from rlmesh.jax._remote import RemoteEnv, RemoteModel, RemoteVectorEnv
 
-__all__ = ["Model", "RemoteEnv", "RemoteModel", "JaxValue", "asarray", "from_array"]
+__all__ = [
+    "Model",
+    "RemoteEnv",
+    "RemoteModel",
+    "RemoteVectorEnv",
+    "JaxValue",
+    "asarray",
+    "from_array",
+]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import jax
 from rlmesh._envs.remote import RemoteEnvBase
+from rlmesh._envs.remote_vector import RemoteVectorEnvBase
 from rlmesh._models.remote import RemoteModelBase
 from rlmesh.jax._backend import BACKEND, JaxValue
 
@@ -14,6 +16,12 @@ class RemoteEnv(RemoteEnvBase[JaxValue, JaxValue]):
     uncommitted, on JAX's default device. Unless 64-bit numbers are switched on, float64, int64 and
     uint64 arrive as 32 bit: a warning says so once, and integers that do not fit are an error.
     """
+
+    _backend = BACKEND
+
+
+class RemoteVectorEnv(RemoteVectorEnvBase[JaxValue, JaxValue, jax.Array]):
+    """A served vector env with JAX arrays, as those of `RemoteEnv`."""
 
     _backend = BACKEND
 

@@ -12,6 +12,14 @@ if find_spec("rlmesh.backends") is None:
 
 from rlmesh.numpy._backend import NumpyValue, asarray, from_array
 from rlmesh.numpy._model import Model
-from rlmesh.numpy._remote import RemoteEnv, RemoteModel
+from rlmesh.numpy._remote import RemoteEnv, RemoteModel, RemoteVectorEnv
 
-__all__ = ["Model", "NumpyValue", "RemoteEnv", "RemoteModel", "asarray", "from_array"]
+__all__ = [
+    "Model",
+    "NumpyValue",
+    "RemoteEnv",
+    "RemoteModel",
+    "RemoteVectorEnv",
+    "asarray",
+    "from_array",
+]

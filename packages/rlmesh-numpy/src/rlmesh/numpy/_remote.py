@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from numpy.typing import NDArray
 from rlmesh._envs.remote import RemoteEnvBase
+from rlmesh._envs.remote_vector import RemoteVectorEnvBase
 from rlmesh._models.remote import RemoteModelBase
 from rlmesh.numpy._backend import BACKEND, NumpyValue
 
 
 class RemoteEnv(RemoteEnvBase[NumpyValue, NumpyValue]):
     """A served env whose observations hold NumPy arrays, which are writable."""
+
+    _backend = BACKEND
+
+
+class RemoteVectorEnv(RemoteVectorEnvBase[NumpyValue, NumpyValue, NDArray[Any]]):
+    """A served vector env whose observations, rewards and so on are NumPy arrays."""
 
     _backend = BACKEND
 

@@ -1,23 +1,28 @@
-"""A served env as a `gymnasium.Env`.
+"""A served env as a `gymnasium.Env`, and a served vector env as a `gymnasium.vector.VectorEnv`.
 
-Importing this module registers `rlmesh/RemoteEnv-v0`:
+Importing this module registers `rlmesh/RemoteEnv-v0` and `rlmesh/RemoteVectorEnv-v0`:
 
     gym.make("rlmesh.numpy.gym:rlmesh/RemoteEnv-v0", address="127.0.0.1:5555")
+    gym.make_vec("rlmesh.numpy.gym:rlmesh/RemoteVectorEnv-v0", address="127.0.0.1:5555")
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import gymnasium
+from gymnasium.vector import VectorEnv
 
+from numpy.typing import NDArray
 from rlmesh.numpy._backend import BACKEND
 from rlmesh.numpy._remote import RemoteEnv as _RemoteEnv
+from rlmesh.numpy._remote import RemoteVectorEnv as _RemoteVectorEnv
 from rlmesh.spaces import to_gymnasium
 
-__all__ = ["ENV_ID", "RemoteEnv"]
+__all__ = ["ENV_ID", "VECTOR_ENV_ID", "RemoteEnv", "RemoteVectorEnv"]
 
 ENV_ID = "rlmesh/RemoteEnv-v0"
+VECTOR_ENV_ID = "rlmesh/RemoteVectorEnv-v0"
 
 
 class RemoteEnv(gymnasium.Env[Any, Any]):
@@ -42,11 +47,7 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
         self._env = _RemoteEnv(address, **options)
         self._view = self._env.view(BACKEND, graph_type=gymnasium.spaces.GraphInstance)
         try:
-            if render_mode not in (None, self._env.render_mode):
-                raise ValueError(
-                    f"render_mode: the env at {address} renders in mode {self._env.render_mode!r},"
-                    f" got {render_mode!r}"
-                )
+            _check_render_mode(self._env, render_mode)
             self.observation_space = to_gymnasium(self._env.observation_space)
             self.action_space = to_gymnasium(self._env.action_space)
         except BaseException:
@@ -75,4 +76,113 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
         self._env.close()
 
 
+class RemoteVectorEnv(VectorEnv):
+    """A served vector env that is a `gymnasium.vector.VectorEnv`.
+
+    `call`, `get_attr` and `set_attr` reach into sub-envs, which are elsewhere: they raise.
+
+    Args:
+        address: Where the vector env is served.
+        num_envs: Must be the served env's own, or None for whatever that is. So does 1, which is
+            what `gymnasium.make_vec` passes where nobody asked for a number.
+        render_mode: Must be the served env's own, or None for whatever that is.
+        options: Passed to `rlmesh.numpy.RemoteVectorEnv`: `token`, `step_timeout` and so on.
+
+    Raises:
+        TypeError: A single env is served there.
+        ValueError: The served env has another number of sub-envs, or renders in another mode.
+        UnsupportedSpace: The installed Gymnasium cannot describe one of its spaces.
+        RLMeshError: The env cannot be reached, or is held by another client.
+    """
+
+    # What only Gymnasium 0.29 and its wrappers ask for.
+    is_vector_env = True
+    viewer = None
+
+    closed = True  # until there is something to close
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        num_envs: Optional[int] = None,
+        render_mode: Optional[str] = None,
+        **options: Any,
+    ) -> None:
+        self._env = env = _RemoteVectorEnv(address, **options)
+        self._view = env.view(BACKEND, graph_type=gymnasium.spaces.GraphInstance)
+        try:
+            if num_envs not in (None, 1, env.num_envs):
+                raise ValueError(
+                    f"num_envs: the vector env at {address} has {env.num_envs}, got {num_envs}"
+                )
+            _check_render_mode(env, render_mode)
+            self.observation_space = to_gymnasium(env.observation_space)
+            self.action_space = to_gymnasium(env.action_space)
+            self.single_observation_space = to_gymnasium(env.single_observation_space)
+            self.single_action_space = to_gymnasium(env.single_action_space)
+        except BaseException:
+            env.close()
+            raise
+        self.closed = False
+        self.num_envs = env.num_envs
+        self.render_mode = env.render_mode
+        self.metadata = dict(env.metadata)
+        if env.autoreset_mode is not None:
+            self.metadata["autoreset_mode"] = _autoreset_mode(env.autoreset_mode)
+
+    def reset(
+        self,
+        *,
+        seed: Union[int, Sequence[Optional[int]], None] = None,
+        options: Optional[Mapping[str, Any]] = None,
+    ) -> Tuple[Any, Dict[str, Any]]:
+        """Start an episode in every sub-env, or in those of `options["reset_mask"]`."""
+        return self._view.reset(seed, options)
+
+    def step(
+        self, actions: Any
+    ) -> Tuple[Any, NDArray[Any], NDArray[Any], NDArray[Any], Dict[str, Any]]:
+        """Return observations, rewards, terminations, truncations and infos."""
+        return self._view.step(actions)
+
+    def render(self) -> Any:
+        """Return what the served env renders: a tuple with the frame of each sub-env."""
+        return self._view.render()
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Free the served env for other clients."""
+        self._env.close()
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Raise NotImplementedError."""
+        raise NotImplementedError(
+            f"{name!r}: the sub-envs are at {self._env.address}; only reset, step and render reach"
+            " them there"
+        )
+
+    def get_attr(self, name: str) -> Any:
+        """Raise NotImplementedError."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Raise NotImplementedError."""
+        self.call(name)
+
+
+def _check_render_mode(env: Union[_RemoteEnv, _RemoteVectorEnv], requested: Optional[str]) -> None:
+    if requested not in (None, env.render_mode):
+        raise ValueError(
+            f"render_mode: the env at {env.address} renders in mode {env.render_mode!r},"
+            f" got {requested!r}"
+        )
+
+
+def _autoreset_mode(name: str) -> Any:
+    """Return the mode as a member of Gymnasium's enum, where that has it."""
+    modes = getattr(gymnasium.vector, "AutoresetMode", ())
+    return next((mode for mode in modes if mode.value == name), name)
+
+
+gymnasium.register(VECTOR_ENV_ID, vector_entry_point="rlmesh.numpy.gym:RemoteVectorEnv")
 gymnasium.register(ENV_ID, entry_point="rlmesh.numpy.gym:RemoteEnv", disable_env_checker=True)

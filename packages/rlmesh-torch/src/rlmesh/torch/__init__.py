@@ -12,6 +12,14 @@ if find_spec("rlmesh.backends") is None:
 
 from rlmesh.torch._backend import TorchValue, as_tensor, from_tensor
 from rlmesh.torch._model import Model
-from rlmesh.torch._remote import RemoteEnv, RemoteModel
+from rlmesh.torch._remote import RemoteEnv, RemoteModel, RemoteVectorEnv
 
-__all__ = ["Model", "RemoteEnv", "RemoteModel", "TorchValue", "as_tensor", "from_tensor"]
+__all__ = [
+    "Model",
+    "RemoteEnv",
+    "RemoteModel",
+    "RemoteVectorEnv",
+    "TorchValue",
+    "as_tensor",
+    "from_tensor",
+]

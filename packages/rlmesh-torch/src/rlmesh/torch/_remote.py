@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import torch
 from rlmesh._envs.remote import RemoteEnvBase
+from rlmesh._envs.remote_vector import RemoteVectorEnvBase
 from rlmesh._models.remote import RemoteModelBase
 from rlmesh.torch._backend import BACKEND, TorchValue
 
@@ -13,6 +15,12 @@ class RemoteEnv(RemoteEnvBase[TorchValue, TorchValue]):
     They are writable and nobody else's, views of received memory on the CPU and copies on any
     other device. By default that is torch's default device at the time the env is made.
     """
+
+    _backend = BACKEND
+
+
+class RemoteVectorEnv(RemoteVectorEnvBase[TorchValue, TorchValue, torch.Tensor]):
+    """A served vector env with torch tensors, as those of `RemoteEnv`."""
 
     _backend = BACKEND
 

@@ -1,0 +1,133 @@
+"""A vector env in this process, behind one API whatever its age and autoreset mode."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
+
+from rlmesh._contract.contract import EnvContract
+from rlmesh._values.tensor import Tensor
+from rlmesh.adapters.tags import EnvTags
+from rlmesh.errors import InvalidValue
+from rlmesh.spaces import Box, Space
+
+from .local import LocalBase, is_vector_env, space_of, unwrapped
+
+Seeds = Union[int, Sequence[Optional[int]], None]
+"""The seed of the first sub-env, from which the others count up, or a seed for each."""
+
+VectorStepResult = Tuple[Any, Tensor, Tensor, Tensor, Any]
+
+
+class LocalVectorEnv(LocalBase):
+    """Gives any vector env one API, and checks what it returns.
+
+    Args:
+        env: A `gymnasium.vector.VectorEnv`, one of `gym` 0.26, or any object with their API.
+
+    Attributes:
+        num_envs: How many sub-envs it has.
+        single_observation_space: The space of one sub-env's observations.
+        single_action_space: The space of one sub-env's actions.
+
+    Raises:
+        UnsupportedSpace: See `LocalBase`.
+        TypeError: See `LocalBase`; or it is a single env.
+    """
+
+    def __init__(self, env: Any) -> None:
+        if not is_vector_env(env):
+            raise TypeError(
+                f"env: expected a vector environment, got {env!r}, which is a single one"
+            )
+        super().__init__(env)
+        self.num_envs = int(env.num_envs)
+        self.single_observation_space = space_of(env, "single_observation_space")
+        self.single_action_space = space_of(env, "single_action_space")
+        shape = (self.num_envs,)
+        self._flags = Box(0, 1, shape, "bool")
+        floats = ("float16", "float32", "float64")
+        self._rewards = {name: Box(float("-inf"), float("inf"), shape, name) for name in floats}
+
+    def contract(self, tags: Optional[EnvTags] = None) -> EnvContract:
+        """Return what this env promises.
+
+        Args:
+            tags: What the observations and actions of one sub-env are, if the env does not say so
+                itself.
+
+        Raises:
+            AdapterResolutionError: The tags do not fit the spaces of one sub-env.
+        """
+        return replace(
+            super().contract(tags),
+            num_envs=self.num_envs,
+            single_observation_space=self.single_observation_space,
+            single_action_space=self.single_action_space,
+            autoreset_mode=_autoreset_mode(self.env),
+        )
+
+    def reset(
+        self, seed: Seeds = None, options: Optional[Mapping[str, Any]] = None
+    ) -> Tuple[Any, Any]:
+        """Start an episode in every sub-env, or in those of `options["reset_mask"]`.
+
+        Returns:
+            Observations, of the batched space, and infos.
+
+        Raises:
+            InvalidValue: The env returned something else; or it takes no options, and got some.
+        """
+        result = self._reset(seed, options)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise InvalidValue(
+                f"reset: expected observations and infos from the env, got {result!r}"
+            )
+        return result
+
+    def step(self, actions: Any) -> VectorStepResult:
+        """Return observations, rewards, terminations, truncations and infos.
+
+        Rewards are float64, or what floats the env has; terminations and truncations are bool. All
+        three have the shape `(num_envs,)`.
+
+        Raises:
+            InvalidValue: The env returned something else.
+        """
+        result = self.env.step(actions)
+        if not isinstance(result, (tuple, list)) or len(result) != 5:
+            count = len(result) if isinstance(result, (tuple, list)) else repr(result)
+            raise InvalidValue(f"step: expected 5 values from the vector env, got {count}")
+        observations, rewards, terminations, truncations, infos = result
+        dtype = str(getattr(rewards, "dtype", "float64"))
+        return (
+            observations,
+            self._rewards.get(dtype, self._rewards["float64"]).conform(rewards, "rewards"),
+            self._flags.conform(terminations, "terminations"),
+            self._flags.conform(truncations, "truncations"),
+            infos,
+        )
+
+    def _metadata(self) -> Dict[Any, Any]:
+        mode = _autoreset_mode(self.env)
+        return {**super()._metadata(), **({} if mode is None else {"autoreset_mode": mode})}
+
+    def _single_spaces(self) -> Tuple[Space[Any], Space[Any]]:
+        return self.single_observation_space, self.single_action_space
+
+
+def _autoreset_mode(env: Any) -> Optional[str]:
+    """Return when the env resets sub-envs whose episode has ended; None if nobody knows."""
+    mode = (getattr(env, "metadata", None) or {}).get("autoreset_mode")
+    if mode is not None:
+        return str(getattr(mode, "value", mode))
+    for base in type(unwrapped(env)).__mro__:
+        root = base.__module__.partition(".")[0]
+        if base.__name__ == "VectorEnv" and root in ("gymnasium", "gym"):
+            package: Any = sys.modules[root]
+            if hasattr(package.vector, "AutoresetMode"):
+                return None
+            # Before there were modes, each version had one.
+            return "SameStep" if package.__version__.startswith("0.") else "NextStep"
+    return None

@@ -1,0 +1,81 @@
+"""Observations of many lanes that wait to be predicted together."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from time import monotonic
+from typing import Deque, Dict, Generic, Hashable, List, Optional, Sequence, Tuple, TypeVar
+
+from .scheduling import BatchScheduler
+
+JobT = TypeVar("JobT")
+
+_RECENT = 64
+"""Arrivals among which the least time on the way is sought."""
+
+
+class BatchQueue(Generic[JobT]):
+    """What waits to be predicted, and when it is.
+
+    Lanes are named by anything hashable. All times are in seconds.
+
+    Args:
+        max_batch_size: Jobs that are taken together at most.
+        max_wait: For how long one may be held back for a fuller batch; None leaves that to what
+            is seen of how long predicting and the lanes take.
+    """
+
+    def __init__(self, max_batch_size: int, max_wait: Optional[float]) -> None:
+        self._scheduler = BatchScheduler(max_batch_size, max_wait)
+        self._jobs: Dict[Hashable, JobT] = {}
+        self._sent: Dict[Hashable, float] = {}
+        self._on_the_way: Deque[float] = deque(maxlen=_RECENT)
+        self._due: Sequence[Hashable] = ()
+
+    def expect(self, lane: Hashable, *, reset: bool = False) -> None:
+        """Note that a lane acts now, or begins an episode, and will be back."""
+        self._sent[lane] = now = monotonic()
+        self._scheduler.lane_sent(lane, now, reset=reset)
+
+    def leave(self, lane: Hashable) -> None:
+        """Note that a lane will not be back; what it has waiting is dropped."""
+        self._jobs.pop(lane, None)
+        self._sent.pop(lane, None)
+        self._scheduler.lane_gone(lane)
+
+    def put(self, lane: Hashable, job: JobT, env_seconds: float) -> None:
+        """Add what a lane brings; it has nothing else waiting.
+
+        Args:
+            lane: The lane.
+            job: What is to be predicted.
+            env_seconds: What its env took for it.
+        """
+        self._jobs[lane] = job
+        now, away = monotonic(), None
+        sent = self._sent.pop(lane, None)
+        if sent is not None:
+            # It may have come while something else was predicted, and nobody looked.
+            self._on_the_way.append(now - sent - env_seconds)
+            away = min(env_seconds + min(self._on_the_way), now - sent)
+        self._scheduler.lane_ready(lane, now, away)
+
+    def delay(self) -> float:
+        """Return for how long to wait for more; 0 if jobs are due, infinite if there are none."""
+        if not self._jobs:
+            return math.inf
+        now = monotonic()
+        self._due, until = self._scheduler.decide(now)
+        if self._due:
+            return 0.0
+        return math.inf if until is None else max(until - now, 0.0)
+
+    def take(self) -> List[Tuple[Hashable, JobT]]:
+        """Return the lanes and jobs that are due, to be predicted now."""
+        self._scheduler.forward_started(self._due, monotonic())
+        return [(lane, self._jobs.pop(lane)) for lane in self._due]
+
+    def taken(self) -> None:
+        """Note that those have been predicted."""
+        self._scheduler.forward_finished(monotonic())

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import pytest
+from countdown import Countdown
+
+from rlmesh import EnvContract, EnvServer, Model, RemoteEnv, RemoteVectorEnv, Tensor
+from rlmesh._envs.client import EnvClient
+from rlmesh._envs.local_vector import LocalVectorEnv
+from rlmesh._envs.ports import LocalClient
+from rlmesh._envs.vector_view import BlockingVectorView, VectorView
+from rlmesh._rpc.calls import BLOCKING
+from rlmesh._tasks import complete
+from rlmesh._transport.security import Token
+from rlmesh._wire.messages import RESET
+from rlmesh.backends import NativeBackend
+from rlmesh.errors import Busy, EnvError, InvalidValue, NotReset, ProtocolError
+from rlmesh.spaces import Box, Discrete
+
+
+class Countdowns:
+    """A vector of Countdown; steps of a finished one are refused until it is reset."""
+
+    def __init__(self, num_envs=3):
+        self.envs = [Countdown() for _ in range(num_envs)]
+        self.num_envs = num_envs
+        self.single_observation_space = self.envs[0].observation_space
+        self.single_action_space = self.envs[0].action_space
+        self.observation_space = self.single_observation_space.batched(num_envs)
+        self.action_space = self.single_action_space.batched(num_envs)
+        self.metadata = {"render_modes": ["ansi"], "autoreset_mode": "Disabled"}
+        self.render_mode = "ansi"
+        self.rewards = lambda rewards: rewards
+        self.flags = lambda flags: flags
+
+    def reset(self, *, seed=None, options=None):
+        self.seed = seed
+        self.options = options = dict(options or {})
+        mask = options.pop("reset_mask", [True] * self.num_envs)
+        seeds = seed if isinstance(seed, list) else [seed] * self.num_envs
+        for env, chosen, one in zip(self.envs, mask, seeds):
+            if chosen:
+                env.reset(seed=one)
+        return self._observe(), {"mask": mask}
+
+    def step(self, actions):
+        if any(env.count == 0 for env in self.envs):
+            raise RuntimeError("reset what is finished")
+        results = [env.step(action) for env, action in zip(self.envs, actions)]
+        rewards, done = [one[1] for one in results], [one[2] for one in results]
+        return self._observe(), self.rewards(rewards), self.flags(done), [False] * len(done), {}
+
+    def render(self):
+        return tuple(str(env.count) for env in self.envs)
+
+    def close(self):
+        """Nothing is held."""
+
+    def _observe(self):
+        return Tensor.from_values([[env.count] for env in self.envs], "int64")
+
+
+@pytest.fixture
+def env():
+    return Countdowns()
+
+
+@pytest.fixture
+def served(env):
+    with EnvServer(env) as server:
+        yield server.address
+
+
+@pytest.fixture(params=["served", "here"])
+def view(request, env):
+    """The same env behind both doors."""
+    if request.param == "here":
+        yield BlockingVectorView(VectorView(LocalClient(env), NativeBackend()))
+    else:
+        with EnvServer(env) as server, RemoteVectorEnv(server.address) as remote:
+            yield remote.view(NativeBackend())
+
+
+def test_the_contract_tells_of_both_kinds_of_spaces(served, env):
+    with RemoteVectorEnv(served) as remote:
+        assert remote.num_envs == 3
+        assert remote.autoreset_mode == "Disabled"
+        assert remote.observation_space == env.observation_space == Box(0, 100, (3, 1), "int64")
+        assert remote.single_observation_space == Box(0, 100, (1,), "int64")
+        assert remote.action_space == env.action_space
+        assert remote.single_action_space == Discrete(2)
+        assert remote.render_mode == "ansi"
+        assert remote.metadata["autoreset_mode"] == "Disabled"
+        assert EnvContract.from_dict(remote.contract.to_dict()) == remote.contract
+
+
+def test_the_contract_of_a_single_env_says_nothing_of_vectors():
+    contract = EnvContract("x", Discrete(2), Discrete(2))
+    assert contract.num_envs is None
+    assert sorted(contract.to_dict()) == [
+        *("action_space", "env_id", "max_episode_steps", "metadata", "observation_space"),
+        "render_mode",
+    ]
+    assert EnvContract.from_dict(contract.to_dict()) == contract
+
+
+@pytest.mark.parametrize("wrong", [7, {}, {"num_envs": "many"}])
+def test_a_contract_that_does_not_parse_is_a_protocol_error(wrong, env):
+    plain = {**LocalVectorEnv(env).contract().to_dict(), "vector": wrong}
+    with pytest.raises(ProtocolError, match="an env contract that does not parse"):
+        EnvContract.from_dict(plain)
+
+
+def test_sub_envs_are_seeded_stepped_and_reset_on_their_own(view, env):
+    observations, infos = view.reset(seed=[2, 3, None])
+    assert observations == Tensor.from_values([[2], [3], [10]], "int64")
+    view.step([1, 0, 1])
+    observations, rewards, terminations, truncations, infos = view.step(
+        Tensor.from_values([1, 1, 0], "int64")
+    )
+    assert observations == Tensor.from_values([[0], [1], [8]], "int64")
+    assert rewards == Tensor.from_values([1.0, 2.0, 0.0], "float64")
+    assert terminations == Tensor.from_values([True, False, False], "bool")
+    assert truncations == Tensor.from_values([False, False, False], "bool")
+    assert infos == {}
+    mask = Tensor.from_values([True, False, False], "bool")
+    observations, infos = view.reset(seed=[7, None, None], options={"reset_mask": mask, "a": [1]})
+    assert observations == Tensor.from_values([[7], [1], [8]], "int64")
+    assert infos == {"mask": mask}
+    assert (env.seed, env.options) == ([7, None, None], {"a": [1]})
+    assert view.render() == ("7", "1", "8")
+
+
+def test_one_seed_reaches_the_env_as_it_is(view, env):
+    view.reset(seed=5)
+    assert env.seed == 5
+    view.reset()
+    assert env.seed is None
+
+
+def test_rewards_keep_their_floats(view, env):
+    env.rewards = lambda rewards: Tensor.from_values(rewards, "float32")
+    view.reset()
+    assert view.step([1, 1, 1])[1] == Tensor.from_values([10.0, 10.0, 10.0], "float32")
+
+
+@pytest.mark.parametrize("seed", [[1, 2], [1, 2, 3, 4], ()])
+def test_as_many_seeds_as_sub_envs_are_wanted(view, seed):
+    with pytest.raises(InvalidValue, match=r"seed: expected .* one for each of 3 sub-envs, got"):
+        view.reset(seed=seed)
+
+
+@pytest.mark.parametrize("seed", [-1, [1, 2.5, 3], [1, 2, -3], "abc"])
+def test_seeds_are_integers(view, seed):
+    with pytest.raises(InvalidValue, match="seed: expected an integer"):
+        view.reset(seed=seed)
+
+
+@pytest.mark.parametrize("seed", ["a", [1, 2], [1, 2, "a"]])
+def test_a_server_checks_seeds_as_well(served, seed):
+    client = EnvClient(served, Token(""))
+    complete(client.connect(BLOCKING))
+    with pytest.raises(ProtocolError, match="reset: expected an integer seed"):
+        complete(client.call(RESET, (seed, None), ()))
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("actions", "message"),
+    [
+        ([1, 1], r"action.shape: expected \(3,\), got \(2,\)"),
+        (1, r"action.shape: expected \(3,\), got \(\)"),
+        ([1, 1, "a"], "action"),
+        (None, "action"),
+    ],
+)
+def test_actions_that_do_not_fit_are_refused(view, actions, message):
+    view.reset()
+    with pytest.raises(InvalidValue, match=message):
+        view.step(actions)
+    view.step([1, 1, 1])
+
+
+def test_a_step_before_the_first_reset_is_refused(view):
+    with pytest.raises(NotReset):
+        view.step([1, 1, 1])
+    with pytest.raises(NotReset):
+        view.render()
+
+
+def test_what_the_env_raises_arrives(served):
+    with RemoteVectorEnv(served) as remote:
+        remote.reset(seed=[1, 5, 5])
+        remote.step([0, 0, 0])
+        with pytest.raises(EnvError, match="raised RuntimeError: reset what is finished"):
+            remote.step([0, 0, 0])
+        remote.reset()
+        remote.step([0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("attribute", "returned", "message"),
+    [
+        ("rewards", [1.0], r"rewards.shape: expected \(3,\), got \(1,\)"),
+        ("rewards", 1.0, r"rewards.shape: expected \(3,\), got \(\)"),
+        ("rewards", ["a", "b", "c"], "rewards"),
+        ("flags", [[True, True, True]], r"terminations.shape: expected \(3,\), got \(1, 3\)"),
+        ("flags", Tensor.from_values([0, 1, 0], "int64"), "terminations.dtype: expected bool"),
+        ("flags", None, "terminations: expected an array of bool"),
+    ],
+)
+def test_what_the_env_returns_must_fit(view, env, attribute, returned, message):
+    setattr(env, attribute, lambda right: returned)
+    view.reset()
+    with pytest.raises(InvalidValue, match=message):
+        view.step([1, 1, 1])
+
+
+def test_a_vector_env_returns_five_values(env):
+    door = LocalVectorEnv(env)
+    env.reset = lambda **arguments: 1
+    with pytest.raises(InvalidValue, match="reset: expected observations and infos from the env"):
+        door.reset()
+    env.step = lambda actions: (1, 2, 3, 4)
+    with pytest.raises(InvalidValue, match="step: expected 5 values from the vector env, got 4"):
+        door.step([1, 1, 1])
+
+
+def test_one_client_at_a_time_holds_all_sub_envs(served):
+    with RemoteVectorEnv(served), pytest.raises(Busy):
+        RemoteVectorEnv(served)
+    RemoteVectorEnv(served).close()
+
+
+def test_each_kind_of_client_names_the_other(served):
+    for _ in range(2):  # the env was freed
+        with pytest.raises(TypeError, match=r"served at .* is a vector env: use RemoteVectorEnv"):
+            RemoteEnv(served)
+    with EnvServer(Countdown()) as server:
+        for _ in range(2):
+            with pytest.raises(TypeError, match=r"served at .* is an env: use RemoteEnv"):
+                RemoteVectorEnv(server.address)
+
+
+def test_a_run_wants_a_single_env(served, env):
+    model = Model(lambda observation: 0)
+    message = r"expected a single environment, got 'Countdowns', which is a vector of 3"
+    for _ in range(2):
+        with pytest.raises(TypeError, match=message):
+            model.run(served)
+    with pytest.raises(TypeError, match=message):
+        model.run(env)
+    with RemoteVectorEnv(served) as remote, pytest.raises(TypeError, match=message):
+        model.run(remote)
+
+
+def test_a_single_env_is_no_vector_env():
+    with pytest.raises(TypeError, match=r"expected a vector environment, got .* a single one"):
+        LocalVectorEnv(Countdown())
+
+
+@pytest.mark.parametrize(
+    "finals",
+    [
+        [Tensor.from_values([1.5], "float64"), None, Tensor.from_values([2], "int64")],
+        [None, None],
+        7,
+    ],
+)
+def test_what_is_no_observation_of_the_space_travels_as_info(view, env, finals):
+    step = env.step
+    env.step = lambda actions: (*step(actions)[:4], {"a": 1, "final_obs": finals, "b": 2})
+    view.reset()
+    infos = view.step([1, 1, 1])[4]
+    assert infos == {"a": 1, "final_obs": finals, "b": 2}
+    assert list(infos) == ["a", "final_obs", "b"]

@@ -1,0 +1,138 @@
+"""Vector envs of whatever Gymnasium is installed, 0.29 included."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+
+from rlmesh import EnvServer
+from rlmesh.numpy import RemoteVectorEnv
+from rlmesh.numpy.gym import RemoteVectorEnv as GymRemoteVectorEnv
+
+AutoresetMode = getattr(gymnasium.vector, "AutoresetMode", None)
+OLD = gymnasium.__version__.startswith("0.")
+FINAL_OBS = "final_observation" if OLD else "final_obs"
+SAME_STEP = {"autoreset_mode": "SameStep"} if AutoresetMode else {}
+RESETS_AT_ONCE = OLD or AutoresetMode is not None  # 1.0 knows the next step only
+
+
+class Counter(gymnasium.Env):
+    """Counts to the seed; its info has one of everything."""
+
+    def __init__(self):
+        self.observation_space = gymnasium.spaces.Dict(
+            {
+                "count": gymnasium.spaces.Box(0, 99, (1,), np.float32),
+                "large": gymnasium.spaces.Box(0, 255, (70, 80, 3), np.uint8),
+                "pair": gymnasium.spaces.Tuple(
+                    (gymnasium.spaces.Discrete(100), gymnasium.spaces.MultiBinary(2))
+                ),
+            }
+        )
+        self.action_space = gymnasium.spaces.Discrete(3)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.length = 3 if seed is None else seed
+        self.count = 0
+        return self._observe(), {"length": self.length, "options": options}
+
+    def step(self, action):
+        self.count += int(action)
+        info = {"text": f"step {self.count}", "array": np.arange(3), "number": 1.5, "flag": True}
+        if self.count % 2:
+            info["nested"] = {"odd": self.count}
+        return self._observe(), float(self.count), self.count >= self.length, False, info
+
+    def _observe(self):
+        return {
+            "count": np.array([self.count], np.float32),
+            "large": np.full((70, 80, 3), self.count, np.uint8),
+            "pair": (self.count, np.array([1, 0], np.int8)),
+        }
+
+
+def make(**options):
+    return gymnasium.vector.SyncVectorEnv([Counter] * 3, **options)
+
+
+def exactly(one, other):
+    """Whether two values are the same in structure, types, dtypes, shapes and bits."""
+    if isinstance(other, np.ndarray) and other.dtype == object:
+        return one.dtype == object and exactly(list(one), list(other))
+    if isinstance(other, np.ndarray):
+        same = (one.dtype, one.shape) == (other.dtype, other.shape)
+        return same and one.tobytes() == other.tobytes()
+    if isinstance(other, dict):
+        return list(one) == list(other) and all(exactly(one[key], other[key]) for key in other)
+    if isinstance(other, (tuple, list)):
+        return type(one) is type(other) and len(one) == len(other) and all(map(exactly, one, other))
+    return type(one) is type(other) and one == other
+
+
+@pytest.mark.parametrize("client", [RemoteVectorEnv, GymRemoteVectorEnv])
+def test_a_vector_env_arrives_as_it_is(client):
+    local = make(**SAME_STEP)
+    with EnvServer(make(**SAME_STEP)) as server:
+        env = client(server.address)
+        assert exactly(env.reset(seed=[2, 3, 4]), local.reset(seed=[2, 3, 4]))
+        finals = []
+        for actions in ([1, 2, 1], [1, 1, 1], [0, 2, 2]):
+            ours, theirs = env.step(np.array(actions)), local.step(np.array(actions))
+            assert exactly(ours, theirs)
+            finals += [one for one in theirs[4].get(FINAL_OBS, ()) if one is not None]
+        assert [int(one["pair"][0]) for one in finals] == ([2, 3, 4] if RESETS_AT_ONCE else [])
+        env.close()
+    local.close()
+
+
+def test_the_mode_is_known_where_gymnasium_does_not_say():
+    with EnvServer(make()) as server, RemoteVectorEnv(server.address) as env:
+        assert env.autoreset_mode == ("SameStep" if OLD else "NextStep")
+
+
+def test_it_is_a_vector_env_for_gymnasium():
+    local = make(**SAME_STEP)
+    with EnvServer(make(**SAME_STEP)) as server:
+        env = GymRemoteVectorEnv(server.address)
+        assert isinstance(env, gymnasium.vector.VectorEnv)
+        assert env.num_envs == 3
+        for space in ("observation_space", "action_space"):
+            assert getattr(env, space) == getattr(local, space)
+            assert getattr(env, f"single_{space}") == getattr(local, f"single_{space}")
+        mode = env.metadata["autoreset_mode"]
+        assert mode == (
+            AutoresetMode.SAME_STEP if AutoresetMode else "SameStep" if OLD else "NextStep"
+        )
+        assert not env.closed
+        env.close()
+        env.close()
+        assert env.closed
+        RemoteVectorEnv(server.address).close()  # it was freed
+
+
+def test_an_env_that_cannot_be_opened_leaves_nothing_behind():
+    with EnvServer(make()) as server:
+        for _ in range(2):
+            with pytest.raises(ValueError, match="num_envs: the vector env at .* has 3, got 7"):
+                GymRemoteVectorEnv(server.address, num_envs=7)
+    with EnvServer(Counter()) as server:
+        for _ in range(2):
+            with pytest.raises(TypeError, match="is an env: use RemoteEnv"):
+                GymRemoteVectorEnv(server.address)
+
+
+@pytest.mark.skipif(AutoresetMode is None, reason="Gymnasium has partial resets from 1.1 on")
+def test_some_sub_envs_are_reset():
+    with EnvServer(make(autoreset_mode="Disabled")) as server:
+        env = GymRemoteVectorEnv(server.address)
+        env.reset(seed=[1, 5, 5])
+        assert env.step(np.array([1, 1, 1]))[2].tolist() == [True, False, False]
+        options = {"reset_mask": np.array([True, False, False]), "more": 1}
+        observations, infos = env.reset(seed=[6, None, None], options=options)
+        assert observations["count"].tolist() == [[0], [1], [1]]
+        assert infos["length"][0] == 6
+        assert infos["_length"].tolist() == [True, False, False]
+        assert infos["options"]["more"][0] == 1
+        env.close()
