@@ -52,9 +52,9 @@ def main(config: Dict[str, Any]) -> None:
     except Exception as exc:
         _tell(report, {"error": error_to_wire(exc, "env")})
         sys.exit(1)
-    _tell(report, {"contract": contract.to_dict()})
+    lifeline.hold(server)
     try:
-        lifeline.hold(server)
+        _tell(report, {"contract": contract.to_dict()})
         server.run()
     finally:
         if callable(getattr(env.env, "close", None)):
