@@ -3,8 +3,8 @@
 OPTIONS is a JSON object: the callable's `kwargs`, the `serve` options, and the `method`: `serve`,
 `start` (in a `with` block around `wait`), or `forget`, after which the program just ends. Where it
 names a backend as `model`, the callable returns the source of one; else an env, or a model that
-needs no source. With `factory`, it is not called here but by workers, and may be a Gymnasium id. The
-first line on stdout is the address; envs and policies may print more.
+needs no source. With `factory`, workers call it instead, and it may be a Gymnasium id. The first
+line on stdout is the address; envs and policies may print more.
 """
 
 from __future__ import annotations

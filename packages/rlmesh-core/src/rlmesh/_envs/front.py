@@ -133,9 +133,11 @@ class EnvFront(Reception):
                     self._drop_relay(relay)
                 self._listener.close()
             finally:
-                # Half of what `shutdown` waits, so that it sees the end of what was killed.
-                self._workers.close(self._options.close_timeout / 2)
-                self.finished.set()
+                try:
+                    # Half of what `shutdown` waits, so that it sees the end of what was killed.
+                    self._workers.close(self._options.close_timeout / 2)
+                finally:
+                    self.finished.set()
 
     def _serve(self) -> None:
         while not (self._is_drained() or (self._stopping.is_set() and not len(self._sessions))):
@@ -174,14 +176,20 @@ class EnvFront(Reception):
             session = self._session_of(worker)
             if session is None:
                 continue
+            relay = self._relays.get(session.id)
+            while relay is not None and self._pass_back(relay):
+                pass  # what it said before it died
             if not session.abandoned:
                 self._mourn(session, worker)
-            if session.id in self._relays:
-                self._drop_relay(self._relays[session.id])
+            if relay is not None:
+                self._drop_relay(relay)
             self._requests += session.next - 1
             self._slots.free(session)
             if worker.contract is not None and not self._stopping.is_set():
-                self._workers.add_spare()
+                try:
+                    self._workers.add_spare()
+                except OSError as exc:
+                    logger.warning("no env was started for the next client: %s", exc)
         if self._openings:
             self._openings.settle(self._closing())
 
@@ -259,31 +267,32 @@ class EnvFront(Reception):
     def _pass_on(self, session: Session, request: Request, incoming: Incoming) -> None:
         relay = self._relays.get(session.id)
         if relay is None:
-            largest = max(self._options.max_control, self._options.max_payload)
+            # What comes back is for the client, and as large as that accepts.
+            largest = max(session.limits.control, session.limits.payload)
             connection = ZmqConnection(session.state.address, self._token, largest)
             relay = self._relays[session.id] = Relay(session, connection)
             self._sockets[connection.sockets[0]] = relay
         relay.pending = request._replace(body=None)
         relay.connection.send(incoming.control, incoming.payload)
 
-    def _pass_back(self, relay: Relay) -> None:
-        """Send a worker's reply to wherever its session's client is now."""
+    def _pass_back(self, relay: Relay) -> bool:
+        """Send a worker's reply to wherever its session's client is now; False: there was none."""
         try:
             message = relay.connection.receive(0)
         except ConnectionLost:
-            return  # the worker is gone, as will be noticed
+            return False  # the worker is gone, as will be noticed
         if message is None:
-            return
+            return False
         try:
             reply = unpack_reply(message.control)
         except ProtocolError as exc:
             logger.warning("dropped what a worker sent: %s", exc)
-            return
-        if reply.op == OPEN:
-            return
-        if relay.pending is not None and reply.id == relay.pending.id:
-            relay.pending = None
-        self._listener.send(relay.session.peer, message.control, message.payload)
+            return True
+        if reply.op != OPEN:
+            if relay.pending is not None and reply.id == relay.pending.id:
+                relay.pending = None
+            self._listener.send(relay.session.peer, message.control, message.payload)
+        return True
 
     def _drop_relay(self, relay: Relay) -> None:
         del self._relays[relay.session.id]

@@ -36,6 +36,8 @@ TERMINATE_AFTER = 5.0
 _KILL_AFTER = 7.0
 _SILENCE = 0.5
 """Seconds for which the last words of a process that ended are waited for."""
+_LAST_RESORT = 5.0
+"""Seconds in which the system ends a process that is killed, unless it is stuck in a device."""
 _GLANCE = 0.1
 """Seconds between two looks at processes, which seldom end without closing their stderr."""
 _KEPT_LINES = 20
@@ -325,7 +327,8 @@ class Workers:
         finally:
             for worker in self._all:
                 worker.kill()
-            while self._all:
+            deadline = time.monotonic() + _LAST_RESORT
+            while self._all and time.monotonic() < deadline:
                 self._wait_for_news()
                 self.reap()
             if self._pipes is not None:
