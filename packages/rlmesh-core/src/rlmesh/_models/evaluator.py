@@ -123,6 +123,7 @@ class Evaluator(Generic[ObsT, ActT]):
             max_batch_size=max_batch_size,
             max_wait=max_wait,
             batch_padding=batch_padding,
+            retries=retries,
         )
         show = ProgressLine() if progress is True else progress or None
         results: List[EpisodeResult] = []
@@ -142,7 +143,7 @@ class Evaluator(Generic[ObsT, ActT]):
                 joined.lanes,
                 planned,
                 report,
-                retries=retries,
+                retries=terms.retries,
                 idle=joined.wait,
                 tick=None if meter is None else meter.tick,
             )

@@ -22,6 +22,7 @@ class Terms(NamedTuple):
         max_wait: Seconds that an observation may be held back for a fuller batch; None leaves
             it open.
         batch_padding: Whether every batch is filled up to `max_batch_size`.
+        retries: How often an episode is played again whose env was lost.
     """
 
     instruction: Optional[str]
@@ -32,6 +33,7 @@ class Terms(NamedTuple):
     max_batch_size: Optional[int] = None
     max_wait: Optional[float] = None
     batch_padding: bool = False
+    retries: int = 0
 
     def check(self) -> None:
         """Check the numbers.
@@ -40,7 +42,7 @@ class Terms(NamedTuple):
             ValueError: One is too small.
             TypeError: One is none.
         """
-        for name, least in (("max_steps", 1), ("max_batch_size", 1)):
+        for name, least in (("max_steps", 1), ("max_batch_size", 1), ("retries", 0)):
             value = getattr(self, name)
             if value is not None and operator.index(value) < least:
                 raise ValueError(f"{name}: expected at least {least}, got {value}")

@@ -202,9 +202,10 @@ class RpcClient:
         yield from self.greeting()
         try:
             description = yield from self._opening(takeover, busy_timeout, start_timeout)
-        except BaseException:
+        except BaseException as exc:
             # The request may still be executed, and nobody would use the session.
-            self._send_goodbye()
+            self._over = None
+            self._end(str(exc) or type(exc).__name__)
             raise
         self._over = None
         return description

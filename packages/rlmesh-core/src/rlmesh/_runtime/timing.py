@@ -99,10 +99,11 @@ class Timing:
         )
 
     def __str__(self) -> str:
+        noun = "lane" if self.lanes == 1 else "lanes"
         return (
-            f"{self.lanes} lanes: {self.steps_per_second:,.0f} steps/s;"
-            f" lanes {self.lane_utilization:.0%} in their envs, model {self.model_utilization:.0%}"
-            f" busy with batches of {self.mean_batch_size:.3g};"
+            f"{self.lanes} {noun}: {self.steps_per_second:,.0f} steps/s;"
+            f" {self.lane_utilization:.0%} of their time in envs,"
+            f" model {self.model_utilization:.0%} busy with batches of {self.mean_batch_size:.3g};"
             f" observations wait {_milliseconds(self.mean_queue_seconds)},"
             f" at most {_milliseconds(self.max_queue_seconds)}"
         )
