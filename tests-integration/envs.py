@@ -283,3 +283,23 @@ class Suspicious(gymnasium.Env[Any, Any]):
         observed[:2] = self.name, self.steps
         self.fingerprint = chain(self.fingerprint, observed)
         return observed
+
+
+class Walk(gymnasium.Env[Any, Any]):
+    """A random walk of 60 steps that take a little while each; the seed says where it goes."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float64)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        super().reset(seed=seed)
+        self.position, self.steps = self.np_random.normal(size=2), 0
+        return self.position.copy(), {}
+
+    def step(self, action: Any) -> Step:
+        time.sleep(0.001)
+        self.position += self.np_random.normal(size=2) * (1 + action)
+        self.steps += 1
+        return self.position.copy(), float(self.position[0]), self.steps == 60, False, {}
