@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import pathlib
+import subprocess
 import time
 import zlib
 from typing import Any, Dict, Optional, Tuple
@@ -216,6 +218,23 @@ class Slow(gymnasium.Env[Any, Any]):
         return np.ones(2, np.float32), 1.0, False, False, {"steps": self.steps}
 
 
+class Starts(Countdown):
+    """Starts a process of its own, and crashes without ending it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.simulator = subprocess.Popen(["sleep", "1000"])
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        self.steps = -1
+        return np.zeros(1, np.float32), {"simulator": self.simulator.pid}
+
+    def step(self, action: Any) -> Step:
+        os._exit(5)
+
+
 def chain(fingerprint: int, observed: Any) -> int:
     """Return what stands for all observations of an episode, given that of those before."""
     return zlib.crc32(np.ascontiguousarray(observed).tobytes(), fingerprint)
@@ -264,3 +283,23 @@ class Suspicious(gymnasium.Env[Any, Any]):
         observed[:2] = self.name, self.steps
         self.fingerprint = chain(self.fingerprint, observed)
         return observed
+
+
+class Walk(gymnasium.Env[Any, Any]):
+    """A random walk of 60 steps that take a little while each; the seed says where it goes."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float64)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        super().reset(seed=seed)
+        self.position, self.steps = self.np_random.normal(size=2), 0
+        return self.position.copy(), {}
+
+    def step(self, action: Any) -> Step:
+        time.sleep(0.001)
+        self.position += self.np_random.normal(size=2) * (1 + action)
+        self.steps += 1
+        return self.position.copy(), float(self.position[0]), self.steps == 60, False, {}

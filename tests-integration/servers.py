@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -92,6 +93,16 @@ class PythonProcess:
             return self.process.poll() is not None
         return False
 
+    def children(self) -> List[int]:
+        """Return the numbers of the processes that this one has started, and that still run."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                fields = stat.read_text().rpartition(")")[2].split()
+                if int(fields[1]) == self.process.pid and fields[0] != "Z":
+                    found.append(int(stat.parent.name))
+        return found
+
     def close(self) -> None:
         """End the process, gently if it lets us."""
         if self.process.poll() is None:
@@ -117,6 +128,7 @@ class ServerProcess(PythonProcess):
         token: The server's `RLMESH_TOKEN`.
         method: How it is served; see serve.py.
         model: The backend of a model, where the callable returns a source.
+        factory: Whether to serve the callable, or Gymnasium id, as a factory.
         environ: More of the process's environment.
     """
 
@@ -130,10 +142,11 @@ class ServerProcess(PythonProcess):
         token: str = "",
         method: str = "serve",
         model: str = "",
+        factory: bool = False,
         environ: Mapping[str, str] = NOTHING_MORE,
     ) -> None:
         settings = {"kwargs": kwargs or {}, "serve": options or {}, "method": method}
-        text = json.dumps({**settings, "model": model})
+        text = json.dumps({**settings, "model": model, "factory": factory})
         super().__init__("serve.py", name, address, text, token=token, environ=environ)
         self.address = self.read_line()
 

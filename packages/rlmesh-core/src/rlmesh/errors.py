@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Dict, Mapping, Optional, Sequence, Tuple
 
 __all__ = [
     "AdapterResolutionError",
@@ -11,6 +11,7 @@ __all__ = [
     "BackendNotInstalled",
     "Busy",
     "ConnectionFailed",
+    "EnvCrashed",
     "EnvError",
     "InvalidValue",
     "LimitExceeded",
@@ -63,16 +64,49 @@ class Busy(RLMeshError):
 
     Attributes:
         holder_gone: Whether that session's client went away, so that waiting helps.
+        in_line: Whether this client, which asked to wait, has its place among those that wait.
     """
 
-    def __init__(self, message: str, *, holder_gone: bool = False) -> None:
+    def __init__(self, message: str, *, holder_gone: bool = False, in_line: bool = False) -> None:
         """Build the error; see the class."""
         super().__init__(message)
         self.holder_gone = holder_gone
+        self.in_line = in_line
 
 
 class SessionLost(RLMeshError):
     """The server no longer knows this session: it restarted, or it freed the env."""
+
+
+class EnvCrashed(RLMeshError):
+    """The process of a served env ended by itself, and its session with it.
+
+    Attributes:
+        exit_code: Its exit status; None if a signal ended it.
+        signal: The signal's name, e.g. `"SIGSEGV"`; empty if it exited.
+        stderr: The last lines that it wrote to stderr.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        exit_code: Optional[int] = None,
+        signal: str = "",
+        stderr: Sequence[str] = (),
+    ) -> None:
+        """Build the error; see the class."""
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.signal = signal
+        self.stderr: Tuple[str, ...] = tuple(stderr)
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        if not self.stderr:
+            return message
+        lines = "".join(f"\n  {line}" for line in self.stderr)
+        return f"{message}\n\nThe last lines of its stderr:{lines}"
 
 
 class InvalidValue(RLMeshError, ValueError):

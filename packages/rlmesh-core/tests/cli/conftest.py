@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Iterator, List, Tuple
 
@@ -57,9 +58,13 @@ class Command:
         return self.finish(self.start(*arguments, **variables))
 
     def run_without(self, module: str, *arguments: str) -> Tuple[int, str, str]:
-        """As `run`, where a module is not installed."""
-        code = f"import sys; sys.modules[{module!r}] = None; from rlmesh._cli import main; main()"
-        return self.finish(self.popen([sys.executable, "-c", code, *arguments]))
+        """As `run`, where a module is not installed, for processes that it starts neither."""
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "sitecustomize.py").write_text(
+                f"import sys; sys.modules[{module!r}] = None"
+            )
+            path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
+            return self.run(*arguments, PYTHONPATH=path)
 
     def serve(self, env: str = "envs:Walk", *options: str, **variables: str) -> Tuple[Any, str]:
         """Return a process of `rlmesh serve`, and its address."""

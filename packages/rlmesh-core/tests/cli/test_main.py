@@ -20,7 +20,7 @@ def test_help_names_what_can_be_said(rlmesh, arguments):
     assert (status, err) == (0, "")
     expected = {
         "": ["serve", "serve-model", "run", "ping", "--version"],
-        "serve": ["ENV", "--address", "--kwargs"],
+        "serve": ["ENV", "--address", "--kwargs", "--max-sessions"],
         "serve-model": ["MODULE:NAME", "--address", "--backend"],
         "run": [
             *("MODULE:NAME|ADDRESS", "0:20 (0 to 19)", "--max-episodes", "--execution-horizon"),

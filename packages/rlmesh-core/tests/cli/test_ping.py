@@ -17,10 +17,10 @@ def test_it_says_who_serves_and_how_long_a_round_trip_takes(rlmesh, address):
     first, *facts = out.splitlines()
     assert first == f"env at {address}"
     names, values = zip(*(re.split(r"\s{2,}", line.strip()) for line in facts))
-    assert names == ("rlmesh", "uptime", "sessions", "requests", "round trip")
+    assert names == ("rlmesh", "uptime", "sessions", "requests", "workers", "round trip")
     assert values[0] == f"{__version__} (protocol 1), Python {platform.python_version()}"
-    assert values[2:4] == ("0", "0")
-    assert re.fullmatch(r"\d+\.\d\d ms \(median of 5\)", values[4])
+    assert values[2:5] == ("0", "0", "1")
+    assert re.fullmatch(r"\d+\.\d\d ms \(median of 5\)", values[5])
 
 
 def test_it_counts_sessions_and_requests_and_disturbs_none(rlmesh, address):
@@ -29,8 +29,9 @@ def test_it_counts_sessions_and_requests_and_disturbs_none(rlmesh, address):
         env.step(1)
         _, out, _ = rlmesh.run("ping", address)
         assert re.search(r"sessions +1\n", out)
-        assert re.search(r"requests +2\n", out)
         env.step(1)
+    _, out, _ = rlmesh.run("ping", address)
+    assert re.search(r"requests +3\n", out)
 
 
 def test_it_says_that_a_model_is_served(rlmesh):

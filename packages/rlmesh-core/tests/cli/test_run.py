@@ -162,12 +162,13 @@ def test_an_address_that_does_not_parse_is_a_sentence(rlmesh):
     )
 
 
-def test_a_taken_env_is_a_sentence(rlmesh, address):
+def test_a_taken_env_is_a_sentence(rlmesh):
+    _, address = rlmesh.serve("envs:Walk", "--max-sessions", "1")
     with RemoteEnv(address):
         status, out, err = rlmesh.run("run", "policies:one", address)
     assert (status, out) == (1, "")
     assert err.startswith("rlmesh: ")
-    assert "held by another client" in err
+    assert "others use the one env that this server's max_sessions allows" in err
     assert "Traceback" not in err
 
 

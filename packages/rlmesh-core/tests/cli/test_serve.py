@@ -38,8 +38,24 @@ def test_a_signal_stops_it_while_a_client_holds_the_env(rlmesh, tmp_path, number
     assert os.listdir(tmp_path) == []
 
 
-def test_a_signal_while_the_env_is_built_stops_it_quietly(rlmesh):
-    assert rlmesh.run("serve", "envs:terminated_while_it_is_built") == (0, "stopped\n", "")
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_the_env_is_built_stops_it_quietly(rlmesh, number):
+    process = rlmesh.start("serve", "envs:never_built")
+    assert process.stdout.readline() == "building\n"
+    process.send_signal(number)
+    assert rlmesh.finish(process) == (0, "stopped\n", "")
+
+
+def test_clients_have_an_env_each_and_no_more_than_there_may_be(rlmesh):
+    from rlmesh import RemoteEnv
+    from rlmesh.errors import Busy
+
+    _, address = rlmesh.serve("envs:Walk", "--max-sessions", "2")
+    with RemoteEnv(address) as first, RemoteEnv(address) as second:
+        assert [env.reset(seed=0)[0] for env in (first, second)] == [3, 3]
+        assert [env.step(1)[0] for env in (first, first, second)] == [2, 1, 2]
+        with pytest.raises(Busy, match="others use all 2 envs"):
+            RemoteEnv(address)
 
 
 def test_the_printed_line_works_when_it_is_copied(rlmesh):
@@ -96,9 +112,9 @@ def test_what_cannot_be_served_is_a_sentence(rlmesh, arguments, sentence):
     assert "Serving" not in out
 
 
-def test_a_taken_address_is_a_sentence_and_closes_the_env(rlmesh, address):
+def test_a_taken_address_is_a_sentence_and_builds_no_env(rlmesh, address):
     status, out, err = rlmesh.run("serve", "envs:Walk", "--address", address)
-    assert (status, out) == (1, "closed\n")
+    assert (status, out) == (1, "")
     assert err == f"rlmesh: address: {address} is in use by another server\n"
 
 
@@ -121,5 +137,13 @@ def test_a_gymnasium_id_without_gymnasium_says_what_to_install(rlmesh, name):
 def test_an_error_in_somebody_elses_code_keeps_its_traceback(rlmesh, name, last_line):
     status, out, err = rlmesh.run("serve", name)
     assert (status, out) == (1, "")
-    assert err.startswith("Traceback (most recent call last):\n")
+    assert err.startswith(f"rlmesh: making the env {name!r} raised {last_line}\n")
+    assert "Traceback (most recent call last):\n" in err
     assert err.splitlines()[-1] == last_line
+
+
+def test_an_env_that_crashes_while_it_is_built_is_a_sentence(rlmesh):
+    status, out, err = rlmesh.run("serve", "envs:crashing")
+    assert (status, out) == (1, "")
+    assert "rlmesh: the process of the env 'envs:crashing' exited with status 9\n" in err
+    assert err.endswith("The last lines of its stderr:\n  no display\n")

@@ -13,7 +13,7 @@ from ledgers import Ledger
 from worlds import SOON, World, assert_soon
 
 from rlmesh._contract.peer import Limits, PeerInfo
-from rlmesh._rpc import server as server_module
+from rlmesh._rpc import reception
 from rlmesh._rpc.client import RpcClient
 from rlmesh._transport.carrier import Incoming
 from rlmesh._wire.messages import CLOSE, OPEN, PREDICT, Request, pack
@@ -171,7 +171,7 @@ def test_a_caller_that_gave_up_is_released_when_its_call_returns() -> None:
 def test_a_vanished_client_is_released_after_its_grace_and_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server_module, "_PROBE_INTERVAL", 0.0)
+    monkeypatch.setattr(reception, "PROBE_INTERVAL", 0.0)
     with serving(session_grace=0.1) as world:
         clients = [world.client() for _ in range(3)]
         for client in clients:
@@ -200,7 +200,7 @@ def test_one_session_more_than_fits_is_refused_until_another_ends() -> None:
     with serving(capacity=2) as world:
         first, second = world.client(), world.client()
         for takeover in (False, True):
-            with pytest.raises(Busy, match="the model has 2 clients, as many as it may have"):
+            with pytest.raises(Busy, match="has 2 clients, as many as its max_sessions allows"):
                 world.client(takeover=takeover)
         act(first, 1)
         act(second, 1)
@@ -212,7 +212,7 @@ def test_one_session_more_than_fits_is_refused_until_another_ends() -> None:
 def test_one_session_more_than_fits_waits_for_a_vanished_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server_module, "_PROBE_INTERVAL", 0.05)
+    monkeypatch.setattr(reception, "PROBE_INTERVAL", 0.05)
     with serving(capacity=2, session_grace=0.2) as world:
         first = world.client()
         vanished = world.client()
@@ -288,7 +288,7 @@ class Crowd:
 def test_sessions_end_and_vanished_clients_are_found_however_busy_the_others_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server_module, "_PROBE_INTERVAL", 0.0)
+    monkeypatch.setattr(reception, "PROBE_INTERVAL", 0.0)
     when = {}
 
     class Timed(Ledger):
@@ -327,3 +327,48 @@ def test_busy_clients_do_not_keep_a_server_up(drain_timeout: float) -> None:
         world.server.stop()
         world.join()
         assert world.service.closed == 1
+
+
+def test_those_who_wait_for_a_place_get_it_in_their_order() -> None:
+    with serving(capacity=2) as world:
+        holders = [world.client(), world.client()]
+        order: List[int] = []
+        line = world.server._openings._line
+
+        def wait(number: int) -> None:
+            client = world.stranger()
+            client.open(busy_timeout=SOON)
+            order.append(number)
+            client.close()
+
+        threads = [threading.Thread(target=wait, args=(number,)) for number in range(4)]
+        for number, thread in enumerate(threads, start=1):
+            thread.start()
+            assert_soon(lambda: len(line) == number)  # noqa: B023
+        with pytest.raises(Busy, match="as many as its max_sessions allows"):
+            world.client()
+        holders[0].close()
+        for thread in threads:
+            thread.join(SOON)
+        assert order == [0, 1, 2, 3]
+        assert act(holders[1], 1)[0] == [holders[1]._session, 1, 1]
+
+
+def test_those_who_wait_are_told_that_the_server_ends() -> None:
+    with serving(capacity=1, drain_timeout=SOON) as world:
+        holder, told = world.client(), []
+
+        def wait() -> None:
+            try:
+                world.client(busy_timeout=SOON)
+            except Busy as busy:
+                told.append(str(busy))
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert_soon(lambda: bool(world.server._openings))
+        world.server.stop()
+        waiting.join(SOON)
+        assert told == ["the model's server is shutting down"]
+        holder.close()
+        world.join()

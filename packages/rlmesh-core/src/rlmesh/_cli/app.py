@@ -33,6 +33,12 @@ SERVED_AT = typer.Option(
 KWARGS = typer.Option(
     "{}", metavar="JSON", help="""Keyword arguments, e.g. '{"render_mode": "rgb_array"}'."""
 )
+MAX_SESSIONS = typer.Option(
+    None,
+    min=1,
+    metavar="N",
+    help="How many clients have an env at a time, each a process of its own; 256 unless given.",
+)
 POLICY_HELP = (
     "A callable that takes an observation and returns an action, an object or class with such a"
     " predict, or a Model"
@@ -105,9 +111,14 @@ def _options(version: bool = VERSION) -> None:
 
 
 @app.command(epilog=TOKEN_HELP)
-def serve(env: str = ENV, address: str = SERVED_AT, kwargs: str = KWARGS) -> None:
-    """Serve an environment until Ctrl-C or SIGTERM."""
-    serve_env(env, address, kwargs)
+def serve(
+    env: str = ENV,
+    address: str = SERVED_AT,
+    kwargs: str = KWARGS,
+    max_sessions: Optional[int] = MAX_SESSIONS,
+) -> None:
+    """Serve environments, one for each client, until Ctrl-C or SIGTERM."""
+    serve_env(env, address, kwargs, max_sessions)
 
 
 @app.command("serve-model", epilog=TOKEN_HELP)

@@ -1,40 +1,16 @@
-"""Finding what the command line names: an env, or a policy."""
+"""Finding what the command line names."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
-import os
-import sys
-from types import ModuleType
 from typing import Any, Dict, Optional, Type
 
 import rlmesh
+from rlmesh._envs.factory import import_named
 from rlmesh._models.base import ModelBase
 from rlmesh._values.registry import backend_names, import_backend
 from rlmesh.errors import BackendNotInstalled
-
-
-def load_env(name: str, arguments: str) -> Any:
-    """Return a new env.
-
-    Args:
-        name: A Gymnasium id, with or without `module:`, or `module:callable`. A callable of that
-            name comes before an id.
-        arguments: Keyword arguments for either, as a JSON object.
-
-    Raises:
-        ValueError: There is no such env, or the arguments are no JSON object.
-    """
-    kwargs = _keyword_arguments(arguments)
-    module_name, colon, attribute = name.partition(":")
-    if not colon:
-        return _make(name, kwargs, "env")
-    factory = getattr(_import("env", module_name), attribute, None)
-    if callable(factory):
-        return factory(**kwargs)
-    return _make(name, kwargs, f"env: {module_name!r} has no callable {attribute!r}")
 
 
 def load_model(name: str, backend: Optional[str]) -> ModelBase[Any, Any]:
@@ -49,12 +25,12 @@ def load_model(name: str, backend: Optional[str]) -> ModelBase[Any, Any]:
     Raises:
         ValueError: There is nothing of that name, it is no policy, or there is no such backend.
         BackendNotInstalled: The backend that was asked for is not installed.
-        RLMeshError: Two installed packages claim its name.
+        RLMeshError: There is no such module, or two installed packages claim the backend's name.
     """
     module_name, colon, attribute = name.partition(":")
     if not (colon and attribute):
         raise ValueError(f"policy: expected MODULE:NAME, such as my_policy:act, got {name!r}")
-    module = _import("policy", module_name)
+    module = import_named("policy", module_name)
     if not hasattr(module, attribute):
         raise ValueError(f"policy: {module_name!r} has no {attribute!r}")
     source = getattr(module, attribute)
@@ -89,40 +65,12 @@ def _model_class(backend: Optional[str]) -> Type[ModelBase[Any, Any]]:
     return model
 
 
-def _import(what: str, name: str) -> ModuleType:
-    """Import a module that may lie in the current directory."""
-    if not all(part.isidentifier() for part in name.split(".")):
-        raise ValueError(f"{what}: expected the name of a module before the colon, got {name!r}")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as exc:
-        if exc.name is None or not f"{name}.".startswith(f"{exc.name}."):
-            raise
-        raise ValueError(
-            f"{what}: there is no module {exc.name!r}, neither installed nor in {os.getcwd()}"
-        ) from exc
+def keyword_arguments(text: str) -> Dict[str, Any]:
+    """Parse a JSON object.
 
-
-def _make(env_id: str, kwargs: Dict[str, Any], failed: str) -> Any:
-    """Return the env of a Gymnasium id; `failed` begins the sentence that says there is none."""
-    try:
-        import gymnasium
-    except ModuleNotFoundError as exc:
-        if exc.name != "gymnasium":
-            raise
-        raise ValueError(
-            f"{failed}; to take {env_id!r} for a Gymnasium id, gymnasium is needed:"
-            " pip install gymnasium"
-        ) from exc
-    try:
-        return gymnasium.make(env_id, **kwargs)
-    except gymnasium.error.Error as exc:
-        raise ValueError(f"{failed}: {exc}") from exc
-
-
-def _keyword_arguments(text: str) -> Dict[str, Any]:
+    Raises:
+        ValueError: The text is none.
+    """
     try:
         kwargs = json.loads(text)
     except ValueError as exc:

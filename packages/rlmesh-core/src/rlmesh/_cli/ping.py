@@ -38,6 +38,7 @@ def ping_server(address: str, timeout: float) -> None:
         "uptime": str(timedelta(seconds=int(status["uptime"]))),
         "sessions": str(status["sessions"]),
         "requests": str(status["requests"]),
+        **({"workers": str(status["workers"])} if "workers" in status else {}),
         "round trip": f"{median(round_trips) * 1000:.2f} ms (median of {_PINGS})",
     }
     typer.echo(f"{peer.role} at {address}")

@@ -12,10 +12,11 @@ import typer
 from rlmesh._envs.server import EnvServer
 from rlmesh._models.server import ModelServer
 from rlmesh._rpc.hosting import ServerBase
+from rlmesh._rpc.options import ServeOptions
 from rlmesh._transport.address import parse_address
 from rlmesh._transport.security import TOKEN_VARIABLE, Token
 
-from .load import load_env, load_model
+from .load import keyword_arguments, load_model
 
 
 class _Use(NamedTuple):
@@ -44,26 +45,23 @@ _MODEL = _Use(
 )
 
 
-def serve_env(name: str, address: str, arguments: str) -> None:
-    """Serve an env, and say how to reach it.
+def serve_env(name: str, address: str, arguments: str, max_sessions: Optional[int]) -> None:
+    """Serve envs, and say how to reach them.
 
     Args:
-        name: See `load_env`.
+        name: See `EnvServer`.
         address: Where to serve.
-        arguments: See `load_env`.
+        arguments: Keyword arguments for the env, as a JSON object.
+        max_sessions: Envs at a time; None is the default of `ServeOptions`.
 
     Raises:
-        ValueError: There is no such env, or it is none.
-        RLMeshError: The address cannot be taken, or the env's spaces are unknown.
+        ValueError: The arguments do not parse.
+        RLMeshError: There is no such env, it is none, or the address cannot be taken.
     """
-    parse_address(address)
+    options = ServeOptions() if max_sessions is None else ServeOptions(max_sessions=max_sessions)
+    server = EnvServer(name, address, options=options, env_kwargs=keyword_arguments(arguments))
     with suppress(KeyboardInterrupt):
-        env = load_env(name, arguments)
-        try:
-            _serve(_env_server(env, name, address), name, _ENV)
-        finally:
-            if callable(getattr(env, "close", None)):
-                env.close()
+        _serve(server, name, _ENV)
     typer.echo("stopped")
 
 
@@ -83,13 +81,6 @@ def serve_model(name: str, address: str, backend: Optional[str]) -> None:
     with suppress(KeyboardInterrupt):
         _serve(ModelServer(load_model(name, backend), address), name, _MODEL)
     typer.echo("stopped")
-
-
-def _env_server(env: object, name: str, address: str) -> EnvServer:
-    try:
-        return EnvServer(env, address)
-    except TypeError as exc:
-        raise ValueError(f"env: {name!r} cannot be served: {exc}") from exc
 
 
 def _serve(server: ServerBase, name: str, use: _Use) -> None:

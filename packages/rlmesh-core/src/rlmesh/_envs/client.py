@@ -7,10 +7,13 @@ import operator
 from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._contract.peer import Limits
 from rlmesh._rpc.calls import BLOCKING, Caller
 from rlmesh._rpc.client import RpcClient
 from rlmesh._rpc.dial import dial, goodbye
+from rlmesh._rpc.direct import DirectClient
 from rlmesh._tasks import complete
+from rlmesh._transport.client import ZmqConnection
 from rlmesh._transport.security import Token
 from rlmesh._values.native import NativeBackend
 from rlmesh._wire.codec import Codec, ForwardingCodec, ValueCodec
@@ -22,6 +25,8 @@ from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError, SessionLost
 from rlmesh.spaces import GraphInstance
 
+from .host import is_reachable
+
 
 class EnvClient:
     """Holds the session with a served env, and opens another when that one is lost.
@@ -31,8 +36,9 @@ class EnvClient:
         token: The server's secret.
         connect_timeout: Seconds to find the server, and to restore a broken connection.
         step_timeout: Seconds that one `step` may take.
-        reset_timeout: Seconds that one `reset` or `render` may take.
+        reset_timeout: Seconds that one `reset` or `render`, or the start of a new env, may take.
         takeover: End the session of a holder that cannot be reached.
+        busy_timeout: Seconds to wait for an env while others hold all that there are.
 
     Attributes:
         contract: What the env promises, once there was a `connect`.
@@ -49,6 +55,7 @@ class EnvClient:
         step_timeout: float = 60.0,
         reset_timeout: float = 300.0,
         takeover: bool = False,
+        busy_timeout: float = 0.0,
     ) -> None:
         self.address = address
         self._token = token
@@ -56,7 +63,7 @@ class EnvClient:
         others = dict.fromkeys((RESET, RENDER, SELECT), reset_timeout)
         self._timeouts: Dict[int, float] = {STEP: step_timeout, **others}
         self._selection: Optional[Selection] = None
-        self._takeover = takeover
+        self._wish = (takeover, busy_timeout, reset_timeout)
         self._caller: Caller = BLOCKING
         self._rpc: Optional[RpcClient] = None
         self._goodbye: Callable[[], object] = lambda: None
@@ -116,13 +123,23 @@ class EnvClient:
     async def _open(self) -> EnvContract:
         rpc = dial(self.address, self._token, self._connect_timeout, "env")
         try:
-            description = await self._caller.complete(rpc, rpc.opening(self._takeover))
+            description = await self._caller.complete(rpc, rpc.opening(*self._wish))
             contract = EnvContract.from_dict(description)
+            worker = description.get("worker")
+            if worker is not None and is_reachable(worker):
+                rpc = self._direct(worker["address"], rpc)
+                await self._caller.complete(rpc, rpc.opening())
         except BaseException:
             rpc.close()
             raise
         self._rpc, self._goodbye = rpc, goodbye(self, rpc)
         return contract
+
+    def _direct(self, address: str, front: RpcClient) -> RpcClient:
+        """Return a client of the session's worker, which is on this machine."""
+        limits = Limits()
+        largest = max(limits.control, limits.payload)
+        return DirectClient(ZmqConnection(address, self._token, largest), front)
 
     async def _reopen(self) -> None:
         """Open a new session in place of a lost one; the env must be the same."""

@@ -29,6 +29,7 @@ class RemoteBase:
         step_timeout: See there.
         reset_timeout: See there.
         takeover: See there.
+        busy_timeout: See there.
         device: See there.
 
     Raises:
@@ -49,6 +50,7 @@ class RemoteBase:
         step_timeout: float = 60.0,
         reset_timeout: float = 300.0,
         takeover: bool = False,
+        busy_timeout: float = 0.0,
         device: Optional[object] = None,
     ) -> None:
         self._device = self._backend.as_device(device)
@@ -59,6 +61,7 @@ class RemoteBase:
             step_timeout=step_timeout,
             reset_timeout=reset_timeout,
             takeover=takeover,
+            busy_timeout=busy_timeout,
         )
         complete(self._client.connect(BLOCKING))
         vector = self.contract.num_envs is not None
@@ -158,8 +161,10 @@ class RemoteEnvBase(RemoteBase, Generic[ObsT, ActT]):
         token: The server's secret; empty means `RLMESH_TOKEN`, or none.
         connect_timeout: Seconds to find the server, and to restore a broken connection.
         step_timeout: Seconds that one `step` may take.
-        reset_timeout: Seconds that one `reset` or `render` may take.
+        reset_timeout: Seconds that one `reset` or `render`, or the start of a new env, may take.
         takeover: End the session of a holder that cannot be reached, instead of waiting for it.
+        busy_timeout: Seconds to wait for an env while others hold all that there are; first come,
+            first served.
         device: Where observations arrive, in frameworks that know devices: `"cuda:0"`, say. None is
             the framework's default. Actions may come from any device.
 
@@ -168,7 +173,7 @@ class RemoteEnvBase(RemoteBase, Generic[ObsT, ActT]):
         InvalidValue: The framework knows no such device.
         AddressError: The address does not parse.
         ConnectionFailed: No server answered within `connect_timeout`.
-        Busy: Another client holds the env.
+        Busy: Another client holds the env, or others all envs that there may be.
         SecurityError: The server's token differs.
         ProtocolError: The server is none of ours, or of another version.
     """

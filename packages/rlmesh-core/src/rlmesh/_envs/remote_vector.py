@@ -29,6 +29,7 @@ class RemoteVectorEnvBase(RemoteBase, Generic[ObsT, ActT, ArrayT]):
         step_timeout: Seconds that one `step` of all sub-envs may take.
         reset_timeout: Seconds that one `reset` or `render` of all sub-envs may take.
         takeover: See `RemoteEnvBase`.
+        busy_timeout: See there.
         device: Where observations, rewards, terminations and truncations arrive; see
             `RemoteEnvBase`.
 

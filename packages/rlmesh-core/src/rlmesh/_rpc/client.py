@@ -17,6 +17,7 @@ from rlmesh._transport.carrier import Connection, ConnectionLost, Message
 from rlmesh._wire.errors import error_from_wire
 from rlmesh._wire.messages import (
     CLOSE,
+    FATE,
     FIRST_ACTING_OP,
     HELLO,
     OK,
@@ -33,6 +34,7 @@ from rlmesh._wire.messages import (
 from rlmesh.errors import (
     Busy,
     ConnectionFailed,
+    EnvCrashed,
     ProtocolError,
     RequestTimeout,
     RLMeshError,
@@ -49,6 +51,8 @@ Each time twice as many: a large reply, which a new connection cuts off, may tak
 
 _GLANCE = 0.25
 """Seconds between two looks at a connection, or at a busy server, that is expected to change."""
+_HOLD = 2.0
+"""Seconds for which a server may hold a question whose answer is expected to change."""
 _GOODBYE_TIMEOUT = 2.0
 _ARTICLES = {"env": "an"}
 
@@ -71,6 +75,7 @@ class RpcClient:
         connect_timeout: Seconds to find the server, to wait for an env whose holder went away,
             and to restore a broken connection.
         role: What must be served there, `"env"` or `"model"`; None asks for nothing.
+        session: The id of a session that another connection has opened; None for a new one.
     """
 
     def __init__(
@@ -79,16 +84,18 @@ class RpcClient:
         address: str,
         connect_timeout: float,
         role: Optional[str] = None,
+        session: Optional[bytes] = None,
     ) -> None:
         self.address = address
         self._role = role
         self._connection = connection
         self._connect_timeout = connect_timeout
         self._lock = threading.Lock()
-        self._session = os.urandom(16)
+        self._session = session or os.urandom(16)
         self._boot = b""
         self._acting_id = self._control_id = self._received = 0
         self._limits = Limits()
+        self._fate_asked: Optional[float] = None
         self._over: Optional[str] = "it was never opened"
 
     @property
@@ -107,17 +114,22 @@ class RpcClient:
         """
         return self.complete(self.greeting())
 
-    def open(self, *, takeover: bool = False) -> Any:
+    def open(
+        self, *, takeover: bool = False, busy_timeout: float = 0.0, start_timeout: float = 0.0
+    ) -> Any:
         """Open the session, and return what the service says of itself.
 
         Args:
             takeover: Do not wait for a holder that cannot be reached; end its session.
+            busy_timeout: Seconds to wait in line while others hold all that there is.
+            start_timeout: Seconds that the start of what the session needs may take.
 
         Raises:
-            Busy: Another client holds the service.
-            RLMeshError: As `hello`.
+            Busy: Other clients hold the service.
+            RequestTimeout: It did not start in time.
+            RLMeshError: As `hello`, or why it could not start.
         """
-        return self.complete(self.opening(takeover))
+        return self.complete(self.opening(takeover, busy_timeout, start_timeout))
 
     def ping(self) -> Any:
         """Return the server's status as plain data.
@@ -183,28 +195,52 @@ class RpcClient:
         self._limits = peer.limits
         return peer
 
-    def opening(self, takeover: bool) -> Steps[Any]:
+    def opening(
+        self, takeover: bool = False, busy_timeout: float = 0.0, start_timeout: float = 0.0
+    ) -> Steps[Any]:
         """Do what `open` does, in steps."""
         yield from self.greeting()
-        body = {"client": _introduction(), "takeover": takeover}
-        deadline = time.monotonic() + self._connect_timeout
+        try:
+            description = yield from self._opening(takeover, busy_timeout, start_timeout)
+        except BaseException as exc:
+            # The request may still be executed, and nobody would use the session.
+            self._over = None
+            self._end(str(exc) or type(exc).__name__)
+            raise
+        self._over = None
+        return description
+
+    def _opening(self, takeover: bool, busy_timeout: float, start_timeout: float) -> Steps[Any]:
+        now = time.monotonic()
+        deadline, busy_until = now + self._connect_timeout, now + busy_timeout
+        start_until: Optional[float] = None
+        hold = min(_HOLD, self._connect_timeout / 2)
+        body = {"client": _introduction(), "takeover": takeover, "hold": hold}
         busy: Optional[Busy] = None
         while True:
             try:
-                description = yield from self._control(OPEN, body, deadline)
-                self._over = None
-                return description
+                waits = time.monotonic() < busy_until
+                description = yield from self._control(OPEN, {**body, "wait": waits}, deadline)
             except Busy as exc:
-                busy = exc
-                if not busy.holder_gone or time.monotonic() > deadline - _GLANCE:
+                busy, now = exc, time.monotonic()
+                if busy.in_line and now < busy_until:
+                    deadline = now + self._connect_timeout
+                    continue
+                if not busy.holder_gone or now > deadline - _GLANCE:
                     raise
-            except BaseException as exc:
-                # The request may still be executed, and nobody would use the session.
-                self._over = None
-                self._end(str(exc) or type(exc).__name__)
-                if busy is not None and isinstance(exc, (RequestTimeout, ConnectionFailed)):
-                    raise busy from None
-                raise
+            except (RequestTimeout, ConnectionFailed) as exc:
+                raise (busy or exc) from None
+            else:
+                if description is not None:
+                    return description
+                now = time.monotonic()
+                start_until = start_until or now + start_timeout
+                if now >= start_until:
+                    raise RequestTimeout(
+                        f"the env at {self.address} did not start within {start_timeout:g} s"
+                    )
+                deadline = now + self._connect_timeout
+                continue
             yield from self._pause(_GLANCE)
 
     def calling(
@@ -234,6 +270,8 @@ class RpcClient:
             error = self._error(reply)
             if isinstance(error, SessionLost):
                 self._over = "the server no longer knows it"
+            elif isinstance(error, EnvCrashed):
+                self._over = "the env crashed"
             raise error
 
     def close(self) -> None:
@@ -241,6 +279,34 @@ class RpcClient:
         with self._lock:
             self._end("it was closed")
             self._connection.close()
+
+    def look_up_fate(self) -> None:
+        """Ask what became of the session, without waiting for the answer: a later call has it.
+
+        Raises:
+            EnvCrashed: The process of its env ended.
+            SessionLost: The server knows nothing of it.
+        """
+        with self._lock:
+            now = time.monotonic()
+            if self._fate_asked is None or now - self._fate_asked >= RESEND_INTERVAL:
+                self._fate_asked = now
+                self._control_id += 1
+                self._connection.send(pack(Request(FATE, self._control_id, self._session, 0, None)))
+            try:
+                while True:
+                    message = self._connection.receive(0)
+                    if message is None:
+                        return
+                    reply = self._reply_to(FATE, self._control_id, message)
+                    if reply is not None:
+                        self._fate_asked = None
+                        if reply.status != OK:
+                            raise self._error(reply)
+                        return
+            except ConnectionLost:
+                self._fate_asked = None
+                self._connection.reconnect()
 
     def closing(self) -> Steps[None]:
         """Say goodbye, in steps; `close` still has to follow."""
@@ -291,7 +357,11 @@ class RpcClient:
                 sent, patience = now, 2 * patience
                 connection.reconnect()
                 connection.send(control, payload)
-            wait = min(started + timeout - now, patience if lost is None else _GLANCE)
+            wait = min(started + timeout - now, patience if lost is None else self._look())
+
+    def _look(self) -> float:
+        """Return for how many seconds to wait for a connection that is lost."""
+        return _GLANCE
 
     def _reply_to(self, op: int, number: int, message: Message) -> Optional[Reply]:
         """Return the reply in a message if it is the one to a request; others are dropped."""

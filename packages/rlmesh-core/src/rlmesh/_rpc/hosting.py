@@ -6,7 +6,7 @@ import atexit
 import signal
 import threading
 from types import TracebackType
-from typing import Optional, Tuple, Type, TypeVar
+from typing import Optional, Protocol, Tuple, Type, TypeVar
 
 from rlmesh._transport.address import parse_address
 from rlmesh._transport.security import Token
@@ -17,6 +17,24 @@ from .options import ServeOptions
 from .server import RpcServer
 from .service import Service
 from .signals import on_signal
+
+
+class Running(Protocol):
+    """What serves at a listener."""
+
+    finished: threading.Event
+
+    def run(self) -> None:
+        """Serve until `stop`, then free everything and set `finished`."""
+        ...
+
+    def stop(self) -> None:
+        """Make `run` return. Any thread and any signal handler may call this, repeatedly."""
+        ...
+
+    def abandon(self) -> None:
+        """Free everything, if that has not happened; nothing will run any more."""
+        ...
 
 
 class ServerBase:
@@ -40,7 +58,7 @@ class ServerBase:
         self._token = Token(token)
         self._options = options or ServeOptions()
         self._listener: Optional[ZmqListener] = None
-        self._server: Optional[RpcServer] = None
+        self._server: Optional[Running] = None
         self._thread: Optional[threading.Thread] = None
         self._error: Optional[BaseException] = None
         self._taken = False
@@ -185,22 +203,27 @@ class ServerBase:
         """Return what is served, for a reader."""
         raise NotImplementedError
 
-    def _open(self) -> Tuple[ZmqListener, RpcServer]:
+    def _open(self) -> Tuple[ZmqListener, Running]:
         """Return a bound listener, and what will serve there."""
-        options, service = self._options, self._new_service()
+        service = self._new_service()
         try:
-            listener = ZmqListener(
-                self._requested_address,
-                self._token,
-                max(options.max_control, options.max_payload),
-                allow_insecure=options.allow_insecure,
-            )
+            listener = self._listen()
         except BaseException:
             service.close()
             raise
-        return listener, RpcServer(service, listener, options)
+        return listener, RpcServer(service, listener, self._options)
 
-    def _take(self, runner: threading.Thread) -> RpcServer:
+    def _listen(self) -> ZmqListener:
+        """Return a bound listener."""
+        options = self._options
+        return ZmqListener(
+            self._requested_address,
+            self._token,
+            max(options.max_control, options.max_payload),
+            allow_insecure=options.allow_insecure,
+        )
+
+    def _take(self, runner: threading.Thread) -> Running:
         """Bind, and claim the one run that a server has for a thread."""
         self.bind()
         with self._state_lock:

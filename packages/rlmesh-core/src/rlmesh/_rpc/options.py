@@ -23,7 +23,8 @@ class ServeOptions:
         allow_remote_shutdown: Let clients shut the server down.
         max_control: Bytes that a received control frame may have (headers, small arrays, text).
         max_payload: Bytes that the large arrays of a received message may have, all together.
-        max_sessions: Sessions that a served model has at a time; an env instance has one.
+        max_sessions: Sessions that a served model has at a time, or envs that a factory makes, each
+            a process, those included that wait for a session; an env instance has one.
         max_batch_size: Observations that a served model with a batch corner predicts together.
         max_wait: Seconds that a served model may hold an observation back for a fuller batch. None
             leaves that to what it has seen of how long its forward passes and its clients take;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Dict, List, Optional
+from typing import Dict, Iterator, List, Optional
 
 from rlmesh._transport.carrier import Listener
 from rlmesh._wire.messages import OK, PROBE, Reply, pack
@@ -45,6 +45,9 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._open)
 
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._open.values()))
+
     @property
     def idle_seconds(self) -> float:
         """For how long there has been no session; 0 while there is one."""
@@ -63,39 +66,38 @@ class Sessions:
 
     def end_all(self) -> None:
         """End every session."""
-        for session in list(self._open.values()):
+        for session in self:
             self.end(session)
 
-    def make_room(self, takeover: bool) -> None:
-        """Make sure that one more session fits.
+    def refusal(self, takeover: bool) -> Optional[Busy]:
+        """Return why one more session does not fit; None where it does.
 
         Args:
-            takeover: Whether to end a session whose client cannot be reached.
-
-        Raises:
-            Busy: It does not fit.
+            takeover: Whether to make room by ending a session whose client cannot be reached.
         """
         if len(self._open) < self._capacity:
-            return
-        lost = [session for session in self._open.values() if not self._reaches(session)]
-        idle = [session for session in lost if not session.running]
+            return None
+        lost = [session for session in self if not self.reaches(session)]
+        idle = [session for session in lost if not (session.running or session.abandoned)]
         if takeover and idle:
             self.end(idle[0])
-            return
-        gone = bool(lost) or any(session.abandoned for session in self._open.values())
-        raise Busy(self._busy_sentence(), holder_gone=gone)
+            if len(self._open) < self._capacity:
+                return None
+        gone = bool(lost) or any(session.abandoned for session in self)
+        return Busy(self._busy_sentence(), holder_gone=gone)
 
     def check(self) -> None:
         """Probe every client; end the sessions of those that stay unreachable."""
         now = time.monotonic()
-        for session in list(self._open.values()):
-            if self._reaches(session) or session.running or session.unreachable_since is None:
+        for session in self:
+            is_used = self.reaches(session) or session.running or session.abandoned
+            if is_used or session.unreachable_since is None:
                 continue
             if now - session.unreachable_since >= self._grace:
                 logger.warning("freed the %s of a client that went away", self._role)
                 self.end(session)
 
-    def _reaches(self, session: Session) -> bool:
+    def reaches(self, session: Session) -> bool:
         """Return whether a client can be reached, and remember since when it cannot."""
         reachable = self._listener.send(session.peer, self._probe)
         if reachable:
@@ -106,7 +108,8 @@ class Sessions:
 
     def _busy_sentence(self) -> str:
         if self._capacity > 1:
-            return f"the {self._role} has {len(self._open)} clients, as many as it may have"
+            count = len(self._open)
+            return f"the {self._role} has {count} clients, as many as its max_sessions allows"
         (holder,) = self._open.values()
         if holder.abandoned:
             return f"the {self._role} still executes a call that its last client gave up"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Callable, Iterable, Iterator, Optional, Sequence
 
 from rlmesh._tasks import run_together
-from rlmesh.errors import RequestTimeout, SessionLost
 
-from .lane import Lane
+from .lane import LOST, Lane
 from .plan import PlannedEpisode
 from .results import EpisodeResult
 
@@ -68,7 +67,7 @@ async def _run_episode(
                 action = await lane.predict(observation)
                 observation = (await lane.step(action))[0]
             return lane.result(episode.index)
-        except (RequestTimeout, SessionLost):
+        except LOST:
             if retries == 0 or not lane.env_lost:
                 raise
             retries -= 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any, Awaitable, Mapping, Optional, Sequence, Tuple, TypeVar
 
-from rlmesh.errors import InvalidValue, NotReset, RequestTimeout, SessionLost
+from rlmesh.errors import EnvCrashed, InvalidValue, NotReset, RequestTimeout, SessionLost
 
 from .context import Episode
 from .ports import EnvPort, Policy
@@ -15,6 +15,9 @@ from .results import EpisodeResult
 from .timing import Usage
 
 T = TypeVar("T")
+
+LOST = (EnvCrashed, RequestTimeout, SessionLost)
+"""What ends an env session, but not the run: the episode can be played again in another one."""
 
 MAX_STEPS = 100_000
 """Steps after which an episode is cut off, unless the caller says otherwise."""
@@ -176,7 +179,7 @@ class Lane:
     async def _of_env(self, call: Awaitable[T]) -> T:
         try:
             return await call
-        except (RequestTimeout, SessionLost):
+        except LOST:
             self.env_lost = True
             raise
 

@@ -47,6 +47,10 @@ class Token:
     def __repr__(self) -> str:
         return "Token(set)" if self._text else "Token(none)"
 
+    def reveal(self) -> str:
+        """Return the text, for the private pipe to a process that serves on our behalf."""
+        return self._text
+
     def secure_server(self, socket: Any) -> None:
         """Make a server socket accept only holders of this token; without one, anybody."""
         if self._text:

@@ -72,6 +72,11 @@ class ZmqListener:
         self._socket.bind(self._wake_endpoint)
 
     @property
+    def socket(self) -> Any:
+        """What becomes readable when a message arrives."""
+        return self._socket
+
+    @property
     def address(self) -> str:
         """The bound address, with the port that the system chose."""
         return str(self._address)

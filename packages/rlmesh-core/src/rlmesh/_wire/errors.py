@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Type
 
 from rlmesh import errors
-from rlmesh.errors import Busy, EnvError, ModelError, ProtocolError, RLMeshError
+from rlmesh.errors import Busy, EnvCrashed, EnvError, ModelError, ProtocolError, RLMeshError
 
 _KINDS: Dict[str, Type[RLMeshError]] = {
     name: getattr(errors, name)
@@ -35,7 +35,10 @@ def error_to_wire(
     if _KINDS.get(type(exc).__name__) is type(exc):
         ours: Dict[str, Any] = {"kind": type(exc).__name__, "message": _text(exc)}
         if isinstance(exc, Busy):
-            ours["holder_gone"] = exc.holder_gone
+            ours.update(holder_gone=exc.holder_gone, in_line=exc.in_line)
+        elif isinstance(exc, EnvCrashed):
+            ours["message"] = str(exc.args[0])
+            ours.update(exit_code=exc.exit_code, signal=exc.signal, stderr=list(exc.stderr))
         return ours
     trace = "".join(traceback.format_exception(type(exc), exc, _below_ours(exc.__traceback__)))
     return {
@@ -59,7 +62,10 @@ def error_from_wire(body: Any, name: str, address: str) -> RLMeshError:
         return ProtocolError(f"{name} of {address}: the error that came back does not parse")
     message, kind = str(body.get("message", "")), _KINDS.get(str(body.get("kind")))
     if kind is Busy:
-        return Busy(message, holder_gone=bool(body.get("holder_gone")))
+        gone, in_line = bool(body.get("holder_gone")), bool(body.get("in_line"))
+        return Busy(message, holder_gone=gone, in_line=in_line)
+    if kind is EnvCrashed:
+        return _crash_from_wire(message, body)
     if kind is not None:
         return kind(message)
     role, remote_type = str(body.get("kind")), str(body.get("type", "Exception"))
@@ -72,6 +78,16 @@ def error_from_wire(body: Any, name: str, address: str) -> RLMeshError:
     if role == "model":
         return ModelError(sentence, inputs=_inputs_from_wire(body.get("inputs")), **details)
     return EnvError(sentence, **details)
+
+
+def _crash_from_wire(message: str, body: Any) -> EnvCrashed:
+    code, lines = body.get("exit_code"), body.get("stderr")
+    return EnvCrashed(
+        message,
+        exit_code=code if isinstance(code, int) else None,
+        signal=str(body.get("signal", "")),
+        stderr=[str(line) for line in lines] if isinstance(lines, list) else (),
+    )
 
 
 def _inputs_from_wire(body: Any) -> Dict[str, Tuple[str, Tuple[int, ...]]]:

@@ -14,7 +14,7 @@ import msgpack
 
 from rlmesh.errors import ProtocolError
 
-HELLO, PING, OPEN, PROBE, SHUTDOWN = 0, 1, 2, 3, 4
+HELLO, PING, OPEN, PROBE, SHUTDOWN, FATE = 0, 1, 2, 3, 4, 5
 RESET, STEP, RENDER, CLOSE = 16, 17, 18, 19
 CONFIGURE_ROUTE, START_EPISODE, PREDICT, END_EPISODE, OBSERVE = 20, 21, 22, 23, 24
 SELECT = 25
@@ -27,6 +27,7 @@ OP_NAMES = {
     OPEN: "open",
     PROBE: "probe",
     SHUTDOWN: "shutdown",
+    FATE: "fate",
     RESET: "reset",
     STEP: "step",
     RENDER: "render",

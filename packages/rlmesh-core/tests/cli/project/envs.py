@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
+import time
 
 from rlmesh.spaces import Discrete
 
@@ -50,8 +50,16 @@ def raising():
     raise KeyError("no such scene")
 
 
-def terminated_while_it_is_built():
-    os.kill(os.getpid(), signal.SIGTERM)
+def never_built():
+    sys.stdout.write("building\n")
+    sys.stdout.flush()
+    time.sleep(1000)
+
+
+def crashing():
+    sys.stderr.write("no display\n")
+    sys.stderr.flush()
+    os._exit(9)
 
 
 not_callable = Walk()

@@ -1,0 +1,143 @@
+"""A worker: the process that makes and serves one env on behalf of a server."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import faulthandler
+import fcntl
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any, Dict, Optional, Tuple, Union
+
+from rlmesh._contract.contract import EnvContract
+from rlmesh._rpc.options import ServeOptions
+from rlmesh._rpc.server import RpcServer
+from rlmesh._transport.security import Token
+from rlmesh._transport.server import ZmqListener
+from rlmesh._wire.errors import error_to_wire
+from rlmesh._wire.messages import pack
+from rlmesh.adapters.tags import EnvTags
+from rlmesh.errors import RLMeshError
+
+from .doors import local_env, new_service
+from .factory import EnvFactory
+from .local import LocalEnv
+from .local_vector import LocalVectorEnv
+
+_Door = Union[LocalEnv, LocalVectorEnv]
+
+_GRACE = 4.0
+"""Seconds that a call under way and the env's `close` have once the server wants the end."""
+
+
+def main(config: Dict[str, Any]) -> None:
+    """Make an env, tell the server what it is, and serve it until the server wants the end.
+
+    Args:
+        config: What `Workers` has sent.
+    """
+    # The last lines on stderr, which the client is shown, say where the env crashed.
+    faulthandler.enable(all_threads=False)
+    lifeline = _Lifeline()
+    report = int(config["report"])
+    os.set_inheritable(report, False)
+    try:
+        env, contract = _make(config)
+        server = _server(config, env, contract)
+    except Exception as exc:
+        _tell(report, {"error": error_to_wire(exc, "env")})
+        sys.exit(1)
+    lifeline.hold(server)
+    try:
+        _tell(report, {"contract": contract.to_dict()})
+        server.run()
+    finally:
+        if callable(getattr(env.env, "close", None)):
+            env.close()
+
+
+def _make(config: Dict[str, Any]) -> Tuple[_Door, EnvContract]:
+    factory = EnvFactory(**config["factory"])
+    made = factory.make()
+    failed = f"env: {factory.name!r} cannot be served"
+    try:
+        env = local_env(made)
+        tags = config["tags"]
+        return env, env.contract(None if tags is None else EnvTags.from_dict(tags))
+    except RLMeshError as exc:
+        raise type(exc)(f"{failed}: {exc}") from exc
+    except TypeError as exc:
+        raise RLMeshError(f"{failed}: {exc}") from exc
+
+
+def _server(config: Dict[str, Any], env: _Door, contract: EnvContract) -> RpcServer:
+    # Whether the client is there is looked after by the server whose worker this is.
+    options = dataclasses.replace(
+        ServeOptions(**config["options"]),
+        session_grace=math.inf,
+        idle_timeout=None,
+        drain_timeout=0.0,
+    )
+    listener = ZmqListener(
+        config["address"], Token(config["token"]), max(options.max_control, options.max_payload)
+    )
+    boot = bytes.fromhex(config["boot"])
+    return RpcServer(new_service(env, contract), listener, options, boot)
+
+
+def _tell(report: int, said: Dict[str, Any]) -> None:
+    """Tell the server what came of the start."""
+    with open(report, "wb") as pipe:
+        pipe.write(pack(said))
+
+
+class _Lifeline:
+    """Ends this process when the server closes our stdin, as it also does when it dies."""
+
+    def __init__(self) -> None:
+        self._fd = os.dup(0)
+        # An env that reads from stdin must not wait for the server's end.
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        self._cut = threading.Event()
+        self._server: Optional[RpcServer] = None
+        self._kill_later()
+        threading.Thread(target=self._watch, name="rlmesh-lifeline", daemon=True).start()
+
+    def hold(self, server: RpcServer) -> None:
+        """Have a server stop at the end of the line."""
+        self._server = server
+        if self._cut.is_set():
+            server.stop()
+
+    def _watch(self) -> None:
+        while os.read(self._fd, 1):
+            pass
+        self._cut.set()
+        if self._server is not None:
+            self._server.stop()
+        else:  # nobody waits for the env that is being made
+            os.killpg(0, signal.SIGKILL)
+        # By then the process has ended by itself, unless something hangs.
+        time.sleep(_GRACE)
+        os.killpg(0, signal.SIGKILL)  # with whatever the env has started
+
+    def _kill_later(self) -> None:
+        """Have the kernel end this process some time after the line was cut.
+
+        An env that hangs without giving up the GIL lets no thread of Python run. So the signal
+        that tells of the end, SIGIO, is handled by the C function `alarm`, which takes the signal's
+        number for seconds, after which SIGALRM kills.
+        """
+        libc = ctypes.CDLL(None)
+        libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+        libc.signal(signal.SIGIO, ctypes.cast(libc.alarm, ctypes.c_void_p))
+        fcntl.fcntl(self._fd, fcntl.F_SETOWN, os.getpid())
+        flags = fcntl.fcntl(self._fd, fcntl.F_GETFL)
+        fcntl.fcntl(self._fd, fcntl.F_SETFL, flags | os.O_ASYNC)

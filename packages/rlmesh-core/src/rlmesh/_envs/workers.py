@@ -1,0 +1,362 @@
+"""A server's side of its workers: their processes, from start to end."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Callable, Deque, Dict, List, Optional
+
+from rlmesh._contract.contract import EnvContract
+from rlmesh._rpc.options import ServeOptions
+from rlmesh._transport.security import Token
+from rlmesh._wire.errors import error_from_wire
+from rlmesh._wire.messages import unpack
+from rlmesh.adapters.tags import EnvTags
+from rlmesh.errors import EnvCrashed, EnvError, ProtocolError, RLMeshError
+
+from .factory import EnvFactory
+from .pipes import PipeReader
+
+logger = logging.getLogger("rlmesh.server")
+
+TERMINATE_AFTER = 5.0
+"""Seconds after which a worker that was asked to end gets SIGTERM."""
+_KILL_AFTER = 7.0
+_SILENCE = 0.5
+"""Seconds for which the last words of a process that ended are waited for."""
+_LAST_RESORT = 5.0
+"""Seconds in which the system ends a process that is killed, unless it is stuck in a device."""
+_GLANCE = 0.1
+"""Seconds between two looks at processes, which seldom end without closing their stderr."""
+_KEPT_LINES = 20
+_LONGEST_FOLDER = 80
+
+_PROGRAM = (
+    "import json, sys; config = json.loads(sys.stdin.readline()); sys.path[:] = config['path'];"
+    " from rlmesh._envs.worker import main; main(config)"
+)
+
+
+class Worker:
+    """One worker's process.
+
+    Args:
+        name: The factory's, for sentences.
+        address: Where it serves its env.
+        config: What it is told, less the pipe on which it reports.
+        pipes: Reads what it says.
+        on_change: Called, from the thread of `pipes`, whenever there is something new.
+
+    Attributes:
+        contract: What its env promises, as plain data; None until it is ready.
+        error: Why it could not start; None where it did, or where its process just ended.
+        retired: When it was asked to end, in `time.monotonic` seconds; None if it was not.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        config: Dict[str, Any],
+        pipes: PipeReader,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.address = address
+        self.contract: Optional[Dict[str, Any]] = None
+        self.error: Optional[RLMeshError] = None
+        self.retired: Optional[float] = None
+        self._name = name
+        self._on_change = on_change
+        self._report = bytearray()
+        self._lines: Deque[str] = deque(maxlen=_KEPT_LINES)
+        self._open_line = b""
+        self._still_open = 2
+        self._ended: Optional[float] = None
+        self._terminated = self._killed = False
+        report, told = os.pipe()
+        try:
+            # In a session of its own, a terminal's Ctrl-C is for the server alone to act upon, and
+            # whatever the env starts can be ended together with it.
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM],
+                stdin=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(told,),
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(report)
+            raise
+        finally:
+            os.close(told)
+        assert self._process.stderr is not None
+        pipes.add(report, self._hear_report)
+        pipes.add(os.dup(self._process.stderr.fileno()), self._hear_stderr)
+        self._process.stderr.close()
+        self._write(json.dumps({**config, "report": told, "address": address}).encode() + b"\n")
+
+    def retire(self) -> None:
+        """Ask it to end: its stdin is closed."""
+        if self.retired is None:
+            self.retired = time.monotonic()
+            self._cut_line()
+
+    def kill(self) -> None:
+        """End it, and whatever its env has started, at once."""
+        self._signal(signal.SIGKILL)
+
+    def is_gone(self) -> bool:
+        """Return whether the process has ended, and all that it said was heard.
+
+        One that was asked to end and does not is made to.
+        """
+        now = time.monotonic()
+        if self._ended is None:
+            if not self._has_exited():
+                self._press(now)
+                return False
+            # Until it is waited for, nobody else can have its number.
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+            self._ended = now
+            self._cut_line()
+        return not self._still_open or now - self._ended >= _SILENCE
+
+    def crash(self) -> EnvCrashed:
+        """Return how a process ended that nobody asked to."""
+        status = self._process.returncode
+        lines = [*self._lines, *_decoded(self._open_line)]
+        if status >= 0:
+            sentence = f"the process of the env {self._name!r} exited with status {status}"
+            return EnvCrashed(sentence, exit_code=status, stderr=lines)
+        try:
+            name = signal.Signals(-status).name
+        except ValueError:
+            name = f"signal {-status}"
+        sentence = f"the process of the env {self._name!r} was ended by {name}"
+        return EnvCrashed(sentence, signal=name, stderr=lines)
+
+    def _write(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has ended, which is found out otherwise
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+
+    def _cut_line(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def _has_exited(self) -> bool:
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, options) is not None
+
+    def _press(self, now: float) -> None:
+        if self.retired is None:
+            return
+        if now - self.retired >= _KILL_AFTER and not self._killed:
+            self._killed = True
+            self._signal(signal.SIGKILL)
+        elif now - self.retired >= TERMINATE_AFTER and not self._terminated:
+            self._terminated = True
+            self._signal(signal.SIGTERM)
+
+    def _signal(self, number: int) -> None:
+        if self._ended is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _hear_report(self, data: bytes) -> None:
+        if data:
+            self._report += data
+            return
+        # Where nothing arrived, or only a part, the process has ended, which says enough.
+        with contextlib.suppress(ProtocolError):
+            said = unpack(bytes(self._report))
+            if "error" in said:
+                self.error = self._start_error(said["error"])
+            else:
+                self.contract = said["contract"]
+        self._still_open -= 1
+        self._on_change()
+
+    def _start_error(self, body: Any) -> RLMeshError:
+        error = error_from_wire(body, "start", repr(self._name))
+        if not isinstance(error, EnvError):
+            return error
+        return EnvError(
+            f"making the env {self._name!r} raised {error.remote_type}: {error.remote_message}",
+            remote_type=error.remote_type,
+            remote_message=error.remote_message,
+            remote_traceback=error.remote_traceback,
+        )
+
+    def _hear_stderr(self, data: bytes) -> None:
+        if not data:
+            self._still_open -= 1
+            self._on_change()
+            return
+        with contextlib.suppress(OSError):  # a server without a stderr
+            os.write(2, data)
+        *lines, self._open_line = (self._open_line + data).split(b"\n")
+        self._open_line = self._open_line[-1000:]
+        for line in lines[-_KEPT_LINES:]:
+            self._lines.extend(_decoded(line))
+
+
+def _decoded(line: bytes) -> List[str]:
+    text = line.decode(errors="replace").rstrip()
+    return [text[:1000]] if text else []
+
+
+class Workers:
+    """The workers of one server. All but the reading of their pipes happens on its thread.
+
+    Args:
+        factory: What makes the envs.
+        tags: What their observations and actions are.
+        token: The secret of their sockets.
+        options: The server's.
+        boot: The server's boot id.
+        on_change: Called from another thread when a worker got ready, or ended.
+
+    Attributes:
+        contract: What the envs promise, as plain data; set by `start_first`.
+    """
+
+    def __init__(
+        self,
+        factory: EnvFactory,
+        tags: Optional[EnvTags],
+        token: Token,
+        options: ServeOptions,
+        boot: bytes,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.contract: Dict[str, Any] = {}
+        self._name = factory.name
+        self._on_change = on_change
+        self._news = threading.Event()
+        self._config = {
+            "path": [str(folder) for folder in sys.path],
+            "factory": factory.to_dict(),
+            "tags": None if tags is None else tags.to_dict(),
+            "token": token.reveal(),
+            "options": dataclasses.asdict(options),
+            "boot": boot.hex(),
+        }
+        self._folder: Optional[Path] = None
+        self._pipes: Optional[PipeReader] = None
+        self._count = 0
+        self._all: List[Worker] = []
+        self._spares: List[Worker] = []
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def start_first(self) -> None:
+        """Start a worker, and wait until it is ready.
+
+        Raises:
+            EnvCrashed: Its process ended.
+            RLMeshError: Whatever is wrong with the factory.
+        """
+        self._folder = _new_folder()
+        self._pipes = PipeReader("rlmesh-workers")
+        worker = self.add_spare()
+        while worker.contract is None:
+            if worker.is_gone():
+                self._all.remove(worker)
+                raise worker.error or worker.crash()
+            self._wait_for_news()
+        self.contract = worker.contract
+        # So that a mistake is found here, and not by every client.
+        EnvContract.from_dict(self.contract)
+
+    def take(self) -> Worker:
+        """Return a worker for a session: one that waits for it, or a new one."""
+        ready = [worker for worker in self._spares if worker.contract is not None]
+        worker = (ready or self._spares or [self._start()])[0]
+        with contextlib.suppress(ValueError):
+            self._spares.remove(worker)
+        return worker
+
+    def add_spare(self) -> Worker:
+        """Start a worker for a session to come."""
+        worker = self._start()
+        self._spares.append(worker)
+        return worker
+
+    def reap(self) -> List[Worker]:
+        """Return those that have ended since the last call."""
+        gone = [worker for worker in self._all if worker.is_gone()]
+        for worker in gone:
+            self._all.remove(worker)
+            if worker in self._spares:
+                self._spares.remove(worker)
+                fate = worker.error or worker.crash()
+                logger.warning("a waiting env is gone: %s", fate.args[0])
+        return gone
+
+    def close(self, timeout: float) -> None:
+        """End all workers, and remove what they leave; calling it again does nothing.
+
+        Args:
+            timeout: Seconds after which whatever is still there is killed.
+        """
+        deadline = time.monotonic() + timeout
+        self._spares.clear()
+        try:
+            for worker in self._all:
+                worker.retire()
+            while self._all and time.monotonic() < deadline:
+                self._wait_for_news()
+                self.reap()
+        finally:
+            for worker in self._all:
+                worker.kill()
+            deadline = time.monotonic() + _LAST_RESORT
+            while self._all and time.monotonic() < deadline:
+                self._wait_for_news()
+                self.reap()
+            if self._pipes is not None:
+                self._pipes.close()
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _on_news(self) -> None:
+        self._news.set()
+        self._on_change()
+
+    def _wait_for_news(self) -> None:
+        self._news.wait(_GLANCE)
+        self._news.clear()
+
+    def _start(self) -> Worker:
+        assert self._folder is not None
+        assert self._pipes is not None
+        self._count += 1
+        address = f"unix://{self._folder}/{self._count}"
+        worker = Worker(self._name, address, self._config, self._pipes, self._on_news)
+        self._all.append(worker)
+        return worker
+
+
+def _new_folder() -> Path:
+    """Return a new private folder, whose path is short enough for sockets."""
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) > _LONGEST_FOLDER:
+        folder = "/tmp"
+    return Path(tempfile.mkdtemp(prefix="rlmesh-", dir=folder))

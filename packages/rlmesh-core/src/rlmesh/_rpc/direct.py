@@ -1,0 +1,46 @@
+"""The client's side of a session with a worker on this machine, which is one hop less away."""
+
+from __future__ import annotations
+
+from rlmesh._transport.carrier import Connection
+
+from .client import RpcClient, Steps
+
+_GLANCE = 0.02
+"""Seconds between two looks at a connection that broke: most likely the worker is dead."""
+
+
+class DirectClient(RpcClient):
+    """A session whose requests go to its worker, and everything else to the server.
+
+    The server keeps probing `front`, and ends the worker when that says goodbye.
+
+    Args:
+        connection: The way to the worker; closed by `close`.
+        front: The session as it was opened with the server; closed by `close`.
+    """
+
+    def __init__(self, connection: Connection, front: RpcClient) -> None:
+        super().__init__(connection, front.address, front._connect_timeout, session=front._session)
+        self._front = front
+
+    def shutdown(self) -> None:
+        """Shut the server down; see `RpcClient.shutdown`."""
+        self._front.shutdown()
+
+    def close(self) -> None:
+        """Say goodbye and free the connections; calling it again does nothing."""
+        super().close()
+        self._front.close()
+
+    def _look(self) -> float:
+        self._front.look_up_fate()
+        return _GLANCE
+
+    def _ending(self, reason: str) -> Steps[None]:
+        if self._over is None:
+            self._over = reason
+            # The worker itself might not hear it: it may hang.
+            self._front._acting_id = self._acting_id
+            self._front._end(reason)
+        yield from ()

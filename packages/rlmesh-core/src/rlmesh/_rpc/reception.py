@@ -1,0 +1,213 @@
+"""What every server answers by itself: introductions, pings, openings and shutdowns."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import Any, Dict, Optional
+
+from rlmesh._contract.peer import PeerInfo
+from rlmesh._transport.carrier import Incoming, Listener
+from rlmesh._wire.errors import error_to_wire
+from rlmesh._wire.messages import (
+    CLOSE,
+    ERROR,
+    FIRST_ACTING_OP,
+    HELLO,
+    OK,
+    OPEN,
+    PING,
+    SHUTDOWN,
+    UNPARSED,
+    Reply,
+    Request,
+    pack,
+    unpack_request,
+)
+from rlmesh.errors import (
+    Busy,
+    LimitExceeded,
+    ProtocolError,
+    RLMeshError,
+    SecurityError,
+    SessionLost,
+)
+
+from .openings import Openings
+from .options import ServeOptions
+from .session import Session
+from .sessions import Sessions
+
+logger = logging.getLogger("rlmesh.server")
+
+PROBE_INTERVAL = 2.0
+SETTLE_INTERVAL = 0.1
+
+
+def new_boot_id() -> bytes:
+    """Return what tells a server from the one that had its address before."""
+    return os.urandom(8)
+
+
+class Reception:
+    """The part of a server that is the same whatever becomes of acting requests.
+
+    Args:
+        role: What is served, `"env"` or `"model"`.
+        sessions: Who uses it.
+        listener: Where messages come from.
+        options: See `ServeOptions`.
+        boot: The server's boot id.
+
+    Attributes:
+        finished: Set when everything is freed.
+    """
+
+    def __init__(
+        self, role: str, sessions: Sessions, listener: Listener, options: ServeOptions, boot: bytes
+    ) -> None:
+        self._role = role
+        self._sessions = sessions
+        self._listener = listener
+        self._options = options
+        self._boot = boot
+        self._openings = Openings(sessions, self._describe, self._fate, self._answer_opening)
+        self._started = time.monotonic()
+        self._requests = 0
+        self._next_check = 0.0
+        self._next_probe = 0.0
+        self._drain_until = 0.0
+        self._stopping = threading.Event()
+        self.finished = threading.Event()
+
+    def stop(self) -> None:
+        """Make `run` return. Any thread and any signal handler may call this, repeatedly."""
+        if not self._stopping.is_set():
+            self._drain_until = time.monotonic() + self._options.drain_timeout
+            self._stopping.set()
+            if not self.finished.is_set():
+                self._listener.wake()
+
+    def _describe(self, session: Session) -> Any:
+        """Return what a client learns when its session opens; None when it has to ask again."""
+        raise NotImplementedError
+
+    def _act(self, request: Request, incoming: Incoming) -> None:
+        """Take a request that acts on a session."""
+        raise NotImplementedError
+
+    def _fate(self, session_id: bytes) -> RLMeshError:
+        """Return what became of a session that is not, or no longer, known."""
+        return SessionLost(
+            f"the server does not know this session: it restarted, or it freed the"
+            f" {self._role} of a client that it could not reach"
+        )
+
+    def _status(self) -> Dict[str, Any]:
+        return {
+            "role": self._role,
+            "uptime": time.monotonic() - self._started,
+            "sessions": len(self._sessions),
+            "requests": self._requests,
+        }
+
+    def _receive_all(self) -> None:
+        while True:
+            incoming = self._listener.receive(0)
+            if incoming is None:
+                return
+            self._handle(incoming)
+
+    def _handle(self, incoming: Incoming) -> None:
+        try:
+            if len(incoming.control) > self._options.max_control:
+                raise LimitExceeded(
+                    f"control frame: expected at most {self._options.max_control} bytes,"
+                    f" got {len(incoming.control)}"
+                )
+            request = unpack_request(incoming.control)
+        except (ProtocolError, LimitExceeded) as exc:
+            logger.warning("dropped a message that is no request: %s", exc)
+            self._send_error(incoming.peer, UNPARSED, UNPARSED, exc)
+            return
+        if request.op >= FIRST_ACTING_OP:
+            self._act(request, incoming)
+            return
+        try:
+            if request.op == OPEN:
+                self._openings.ask(incoming.peer, request, self._closing())
+                self._next_check = 0.0
+                return
+            body = self._answer(request)
+            control = pack(Reply(request.op, request.id, self._boot, OK, body))
+        except Exception as exc:
+            control = self._pack_error(request.op, request.id, exc)
+        self._listener.send(incoming.peer, control)
+
+    def _answer(self, request: Request) -> Any:
+        """Return the reply's body to a request outside a session."""
+        if request.op == HELLO:
+            PeerInfo.from_dict(request.body)
+            return PeerInfo(self._role, self._options.limits).to_dict()
+        if request.op == PING:
+            return self._status()
+        if request.op == SHUTDOWN:
+            return self._shut_down()
+        raise ProtocolError(f"unknown operation {request.op}")
+
+    def _shut_down(self) -> None:
+        if not self._options.allow_remote_shutdown:
+            raise SecurityError(
+                f"this {self._role}'s server does not let clients shut it down; its"
+                " ServeOptions(allow_remote_shutdown=True) would"
+            )
+        self.stop()
+
+    def _refuse(self, peer: bytes, request: Request) -> None:
+        """Answer a request of a session that is not, or no longer, known."""
+        if request.op == CLOSE:
+            # Closing what is already gone is what the client wanted.
+            self._openings.leave(request.session)
+            self._listener.send(peer, pack(Reply(CLOSE, request.id, self._boot, OK, None)))
+        else:
+            self._send_error(peer, request.op, request.id, self._fate(request.session))
+
+    def _check(self) -> None:
+        """Look after the sessions now and then; shut down when there were none for too long."""
+        now = time.monotonic()
+        if now >= self._next_probe:
+            self._next_probe = now + PROBE_INTERVAL
+            self._sessions.check()
+        self._next_check = self._next_probe
+        if self._openings:
+            self._openings.settle(self._closing())
+            self._next_check = min(self._next_check, now + SETTLE_INTERVAL)
+        idle = self._options.idle_timeout
+        if idle is not None:
+            self._next_check = min(self._next_check, now + idle / 2)
+            if self._sessions.idle_seconds >= idle:
+                logger.info("shutting down after %g s without a session", idle)
+                self.stop()
+
+    def _is_drained(self) -> bool:
+        """Whether a stop was asked for, and the time that sessions have to end is over."""
+        return self._stopping.is_set() and time.monotonic() >= self._drain_until
+
+    def _closing(self) -> Optional[Busy]:
+        if self._stopping.is_set():
+            return Busy(f"the {self._role}'s server is shutting down")
+        return None
+
+    def _answer_opening(self, peer: bytes, number: int, answer: Any) -> None:
+        if isinstance(answer, Exception):
+            self._send_error(peer, OPEN, number, answer)
+        else:
+            self._listener.send(peer, pack(Reply(OPEN, number, self._boot, OK, answer)))
+
+    def _send_error(self, peer: bytes, op: int, number: int, exc: Exception) -> None:
+        self._listener.send(peer, self._pack_error(op, number, exc))
+
+    def _pack_error(self, op: int, number: int, exc: Exception, inputs: Any = None) -> bytes:
+        return pack(Reply(op, number, self._boot, ERROR, error_to_wire(exc, self._role, inputs)))
