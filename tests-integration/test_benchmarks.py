@@ -175,6 +175,9 @@ def test_parallel_compares_lanes_that_sleep_with_lockstep_and_the_best_schedule(
     assert columns == ["scenario", *times, *ratios]
     assert [name[:3] for name in rows] == ["a: ", "b: ", "c: ", "d: "]
     assert set(rows.values()) == {8}
+    columns, rows = table(done.stdout, "others, a", checked)
+    assert columns == ["other", "seconds", "other/local"]
+    assert rows == {"factory": 2}
     pattern = rf"^promise, [a-d]: \w+/\w+ {NUMBER}, at most {NUMBER}$"
     assert len(re.findall(pattern, done.stdout, re.M)) == 8
     for peer, variable in ("peer", "RLMESH_PEER_PYTHON"), ("vla-eval", "VLA_EVAL_PYTHON"):

@@ -10,9 +10,10 @@ Without a name, all three:
                best       the best schedule that `schedules.py` finds, simulated
                local      `rlmesh.numpy.Model.run` with eight served envs
                served     the same with `RemoteModel.run`: the model in a process of its own, too
-               peer, vla-eval  in scenario a, the public packages `rlmesh` 0.1.0 and `vla-eval`
-                          0.8.0, under the Pythons that RLMESH_PEER_PYTHON and VLA_EVAL_PYTHON
-                          name; left out without these; see `sleeping_peers.py`
+               factory    in scenario a, as local, with the eight envs behind one address
+               peer, vla-eval  in a, too: the public packages `rlmesh` 0.1.0 and `vla-eval` 0.8.0,
+                          under the Pythons that RLMESH_PEER_PYTHON and VLA_EVAL_PYTHON name; left
+                          out without these; see `sleeping_peers.py`
 
     real       eight MuJoCo and eight Atari envs with a torch network: one lane, eight, and eight
                with a served model; see `real_runs.py`

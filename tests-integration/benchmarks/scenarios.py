@@ -32,7 +32,11 @@ _PROMISES = {
 def measure(rounds: int, quick: bool) -> None:
     """Print both tables, the promises, and what ran."""
     play = _QUICK if quick else _FULL
-    peers = {"peer": os.environ.get(PEER_VARIABLE), "vla-eval": os.environ.get(VLA_EVAL_VARIABLE)}
+    in_a = {
+        "factory": sys.executable,
+        "peer": os.environ.get(PEER_VARIABLE),
+        "vla-eval": os.environ.get(VLA_EVAL_VARIABLE),
+    }
     names = ["reference", *_OURS]
     columns = ["reference s", "best s", "local s", "served s"]
     pairs = [(name, other) for other in ("reference", "best") for name in _OURS]
@@ -42,12 +46,13 @@ def measure(rounds: int, quick: bool) -> None:
     for letter, scenario in SCENARIOS.items():
         pythons: Dict[str, Optional[str]] = dict.fromkeys(names, sys.executable)
         if letter == "a":
-            pythons.update(peers)
+            pythons.update(in_a)
         times, started = _play(letter, pythons, play, rounds)
         versions.update(started)
-        for peer in peers:
-            if peer in times:
-                others[peer] = [median(times[peer]), _ratio(times[peer], times["local"])]
+        for other in in_a:
+            if other in times:
+                ratio = _ratio(times[other], times["local"])
+                others[other] = [median(times[other]), ratio]
         _, best = best_schedule(scenario, play)
         times["best"] = [best] * rounds
         found = {f"{name}/{other}": _ratio(times[name], times[other]) for name, other in pairs}
@@ -62,8 +67,7 @@ def measure(rounds: int, quick: bool) -> None:
     )
     checked = "that every action of every contender is the one for its observation"
     print_table(f"scenarios: {title}", [*columns, *ratios], cells, checked, "scenario")
-    if others:
-        print_table(f"peers, a: {title}", ["seconds", "peer/local"], others, checked, "peer")
+    print_table(f"others, a: {title}", ["seconds", "other/local"], others, checked, "other")
     print("\n".join(["", *promises, ""]))
     print_versions([("local", "ours")], versions)
     print_versions([("peer", "peer")], versions)

@@ -122,6 +122,11 @@ class Spans:
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
 
+    def wait(self, envs: int) -> None:
+        """Wait until so many envs have been made."""
+        while len(list(self._folder.glob("*.span"))) < envs:
+            time.sleep(0.01)
+
     def clear(self) -> None:
         """Begin a round."""
         for path in self._folder.glob("*.span"):

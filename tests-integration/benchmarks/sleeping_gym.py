@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional, Tuple
 
 import gymnasium
 import numpy as np
-from sleeping import Scenario, SleepingEnv
+from sleeping import SCENARIOS, Scenario, SleepingEnv
 
 
 class SleepingGymEnv(gymnasium.Env):  # type: ignore[type-arg]
@@ -27,3 +27,9 @@ class SleepingGymEnv(gymnasium.Env):  # type: ignore[type-arg]
         """Take a step."""
         observation, over = self._env.step(action)
         return observation, 0.0, over, False, {}
+
+
+def make(title: str, steps: int, lane: int, folder: str) -> SleepingGymEnv:
+    """Return an env of the scenario of that title; the arguments are plain data."""
+    (scenario,) = (one for one in SCENARIOS.values() if one.title == title)
+    return SleepingGymEnv(scenario, steps, lane, folder)

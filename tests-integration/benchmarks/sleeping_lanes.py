@@ -117,6 +117,39 @@ def _served(scenario: Scenario, play: Play, folder: str) -> Round:
     return play_round
 
 
+def _factory(scenario: Scenario, play: Play, folder: str) -> Round:
+    """Ours: a model here, and one server that makes the lanes' envs in processes of their own.
+
+    Each run has fresh ones, for which the server starts others at once when the run has ended. A
+    round is over when these are there, so that no other contender is disturbed by their start.
+    """
+    import rlmesh.numpy
+
+    address = fork(_serve_our_factory, scenario, play.steps, folder, f"unix://{folder}/envs")
+    model = rlmesh.numpy.Model(SleepingPolicy(scenario))
+    rounds = 0
+
+    def play_round() -> None:
+        nonlocal rounds
+        rounds += 1
+        model.run(address, concurrency=LANES, seeds=range(play.episodes), max_batch_size=MAX_BATCH)
+        Spans(folder).wait((rounds + 1) * LANES)
+
+    return play_round
+
+
+def _serve_our_factory(
+    scenario: Scenario, steps: int, folder: str, address: str, announce: Announce
+) -> None:
+    import rlmesh
+
+    kwargs = {"title": scenario.title, "steps": steps, "lane": 0, "folder": folder}
+    options = rlmesh.ServeOptions(max_sessions=LANES)
+    server = rlmesh.EnvServer("sleeping_gym:make", address, options=options, env_kwargs=kwargs)
+    announce(server.bind())
+    server.serve()
+
+
 def _serve_our_envs(scenario: Scenario, play: Play, folder: str) -> List[str]:
     return [
         fork(_serve_our_env, scenario, play.steps, lane, folder, f"unix://{folder}/env-{lane}")
@@ -147,7 +180,7 @@ def _serve_our_model(scenario: Scenario, address: str, announce: Announce) -> No
     server.serve()
 
 
-_OURS = {"reference": _reference, "local": _local, "served": _served}
+_OURS = {"reference": _reference, "local": _local, "served": _served, "factory": _factory}
 
 if __name__ == "__main__":
     main()
