@@ -161,6 +161,8 @@ class EnvCalls(Protocol):
 class EnvView:
     """An env as the runtime uses it, with the values of one framework.
 
+    Every episode has the seed of its reset.
+
     Args:
         client: What executes requests on the env, with the env's contract.
         backend: Whose arrays observations and info hold.
@@ -171,6 +173,8 @@ class EnvView:
     Raises:
         TypeError: It is a vector env; see `VectorView`.
     """
+
+    takes_seeds = True
 
     def __init__(
         self,
@@ -234,6 +238,9 @@ class EnvView:
         known = {} if info is None else decode_info(info, reader, self._from_tensor)
         decoded = self._observations.decode(observation, reader)
         return decoded, reward, terminated, truncated, known
+
+    async def leave(self) -> None:
+        """Do nothing: nobody waits for this env."""
 
     async def render(self) -> Any:
         """Return what the env renders in its mode."""
