@@ -76,10 +76,10 @@ class EnvClient:
             self.contract = await self._open()
 
     async def call(
-        self, op: int, body: Any, payload: Sequence[memoryview]
+        self, op: int, body: Any, payload: Sequence[memoryview], *, goes_on: bool = False
     ) -> Tuple[Any, Sequence[memoryview]]:
-        """Have the server execute one request; see `RpcClient.call`."""
-        if op in (RESET, SELECT) and not self._closed:
+        """Have the server execute one request; see `RpcClient.call` and `EnvCalls.call`."""
+        if op in (RESET, SELECT) and not goes_on and not self._closed:
             # These need nothing of a session that was lost.
             with contextlib.suppress(SessionLost):
                 return await self._call(op, body, payload)
@@ -144,9 +144,17 @@ class EnvCalls(Protocol):
         ...
 
     async def call(
-        self, op: int, body: Any, payload: Sequence[memoryview]
+        self, op: int, body: Any, payload: Sequence[memoryview], *, goes_on: bool = False
     ) -> Tuple[Any, Sequence[memoryview]]:
-        """Execute one request; return the reply's body and payload."""
+        """Execute one request; return the reply's body and payload.
+
+        Args:
+            op: The operation.
+            body: Plain data.
+            payload: The large arrays.
+            goes_on: Whether a reset goes on with what the env did in this session, so that it must
+                not be made in another one.
+        """
         ...
 
     async def select(self, selection: Optional[Selection]) -> None:

@@ -109,7 +109,7 @@ class LocalClient:
         """Do nothing: an env in this process is there, and is waited for by calling it."""
 
     async def call(
-        self, op: int, body: Any, payload: Sequence[memoryview]
+        self, op: int, body: Any, payload: Sequence[memoryview], *, goes_on: bool = False
     ) -> Tuple[Any, Sequence[memoryview]]:
         """Execute one request on the env; copy its arrays, as the wire would."""
         reply, parts = self._service.call(op, body, _copied(payload))

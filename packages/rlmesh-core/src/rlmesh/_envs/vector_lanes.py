@@ -214,13 +214,14 @@ class VectorHub:
 
     async def _reset(self) -> None:
         """Reset all sub-envs, or those whose episode is over."""
-        chosen = self._over if self._was_reset else set(range(self.num_envs))
+        everyone = set(range(self.num_envs))
+        chosen = self._over if self._was_reset else everyone
         seeds = [self._seed(index) for index in range(self.num_envs)]
         seeded = any(seed is not None for seed in seeds)
         if seeded and self.mode != DISABLED:
             self._warn()
         options = None
-        if self._was_reset:
+        if chosen != everyone:
             mask = [index in chosen for index in range(self.num_envs)]
             options = {"reset_mask": Tensor.from_values(mask, "bool")}
         observations, infos = await self._view.reset(seeds if seeded else None, options)
