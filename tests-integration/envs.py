@@ -269,7 +269,8 @@ class Suspicious(gymnasium.Env[Any, Any]):
 class Walk(gymnasium.Env[Any, Any]):
     """A walk to a goal, of at least 3 steps; the last info says whether it got there.
 
-    How long it takes depends on the seed. The observation has the number of the episode's steps, so that a policy can tell episodes apart.
+    How long it takes depends on the seed. The observation has the number of the steps, so that a
+    policy can tell episodes apart.
     """
 
     def __init__(self) -> None:

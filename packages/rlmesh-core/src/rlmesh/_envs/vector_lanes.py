@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._tasks import Promise
@@ -15,7 +16,7 @@ from rlmesh.errors import InvalidValue
 
 from .client import EnvCalls
 from .vector_service import FINAL_KEYS
-from .vector_values import joiner, splitter, to_arrays
+from .vector_values import Joiner, Splitter, joiner, splitter, to_arrays
 from .vector_view import VectorView
 
 NEXT_STEP, SAME_STEP, DISABLED = "NextStep", "SameStep", "Disabled"
@@ -141,6 +142,10 @@ class VectorHub:
         InvalidValue: Nobody knows when.
     """
 
+    _split: Splitter
+    _join: Joiner
+    _final: Callable[[Any], Any]
+
     def __init__(self, client: EnvCalls, max_steps: int) -> None:
         contract = client.contract
         mode = contract.autoreset_mode
@@ -173,7 +178,7 @@ class VectorHub:
             single, whole = contract.observation_space, self._view.contract.observation_space
             self._split = splitter(single, whole, self.num_envs, backend, device, "observation")
             self._join = joiner(contract.action_space, backend, "action")
-            self._final = lambda value: to_arrays(value, backend, device)
+            self._final = partial(to_arrays, backend=backend, device=device)
         self._ports[index] = port = SubEnvPort(self, index, contract)
         return port
 
