@@ -8,8 +8,9 @@ from typing import Any, Callable, Dict, Iterator, List
 import envs
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from policies import Scripted
+from robots import STEPS, Robot, watching_model
 from servers import Servers
 
 import rlmesh
@@ -175,6 +176,21 @@ def test_all_kinds_of_spaces_arrive_in_each_framework(framework: str) -> None:
     vector = envs.make_vector("Everything", 2, "Disabled")
     assert model.run(vector, seeds=[3, 4, 5], max_steps=4) == alone
     vector.close()
+
+
+@pytest.mark.parametrize("corner", ["predict", "predict_chunk", "predict_chunk_batch"])
+@pytest.mark.parametrize(
+    ("backend", "mode"), [("torch", "Disabled"), ("numpy", "SameStep"), ("native", "NextStep")]
+)
+def test_every_lane_has_its_own_adapter(backend: str, mode: str, corner: str) -> None:
+    robots: Any = SyncVectorEnv([Robot] * 3, autoreset_mode=mode)
+    local = watching_model(backend, corner)
+    with rlmesh.ModelServer(watching_model(backend, corner)) as server:
+        for model in (local, rlmesh.RemoteModel(server.address)):
+            horizon = None if corner == "predict" else 3
+            result = model.run(robots, max_episodes=6, execution_horizon=horizon)
+            # A robot fails where it is given the action that belongs to another.
+            assert [episode.steps for episode in result.episodes] == [STEPS] * 6
 
 
 def test_a_batch_has_an_observation_of_every_sub_env() -> None:
