@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rlmesh._models.server import ModelServer
     from rlmesh._rpc.options import ServeOptions
     from rlmesh._runtime.context import PredictContext
+    from rlmesh._runtime.progress import Progress
     from rlmesh._runtime.results import EpisodeResult, RunResult
     from rlmesh._runtime.session import Session
     from rlmesh._runtime.timing import Timing
@@ -38,6 +39,7 @@ __all__ = [
     "RunResult",
     "EpisodeResult",
     "Timing",
+    "Progress",
     "DELEGATED",
     # Serving envs and models, and using them from elsewhere
     "EnvServer",
@@ -69,6 +71,7 @@ _HOMES = {
     "PredictContext": "rlmesh._runtime.context",
     "RunResult": "rlmesh._runtime.results",
     "EpisodeResult": "rlmesh._runtime.results",
+    "Progress": "rlmesh._runtime.progress",
     "Timing": "rlmesh._runtime.timing",
     "DELEGATED": "rlmesh._models.adaptation",
     "EnvServer": "rlmesh._envs.server",

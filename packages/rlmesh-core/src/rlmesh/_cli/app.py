@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import List, Optional
 
 import typer
 
@@ -43,6 +43,9 @@ MODEL = typer.Argument(
     help=f"{POLICY_HELP}; or where one is served: tcp://HOST:PORT, HOST:PORT or unix:///PATH",
 )
 ADDRESS = typer.Argument(metavar="ADDRESS", help="tcp://HOST:PORT, HOST:PORT or unix:///PATH")
+ADDRESSES = typer.Argument(
+    metavar="ADDRESS...", help="Of one or more envs: tcp://HOST:PORT, HOST:PORT or unix:///PATH"
+)
 SEEDS = typer.Option(
     None, metavar="SEEDS", help="One seed per episode: 0:20 (0 to 19), 1,5,9 or 7."
 )
@@ -65,6 +68,24 @@ BACKEND = typer.Option(
     metavar="native|numpy|torch|jax|...",
     help="What observations are: native, or the name of a backend. Unless given, numpy where"
     " rlmesh.numpy is installed, else native.",
+)
+CONCURRENCY = typer.Option(
+    None,
+    min=1,
+    metavar="N",
+    help="Number of episodes that run at once, over all addresses; one per address unless given.",
+)
+MAX_BATCH_SIZE = typer.Option(
+    None,
+    min=1,
+    metavar="N",
+    help="How many observations a policy here gets together at most, if it takes batches; 32"
+    " unless given.",
+)
+BATCH_PADDING = typer.Option(
+    False,
+    "--batch-padding",
+    help="Fill up every batch to that size, so that results do not depend on it.",
 )
 TIMEOUT = typer.Option(5.0, min=0.1, metavar="SECONDS", help="How long to look for the server.")
 TOKEN_HELP = "The environment variable RLMESH_TOKEN holds the secret that both sides share, if any."
@@ -100,15 +121,29 @@ def serve_policy(
 @app.command(epilog=TOKEN_HELP)
 def run(
     model: str = MODEL,
-    address: str = ADDRESS,
+    addresses: List[str] = ADDRESSES,
     seeds: Optional[str] = SEEDS,
     max_episodes: Optional[int] = MAX_EPISODES,
     execution_horizon: Optional[int] = HORIZON,
     instruction: Optional[str] = INSTRUCTION,
     backend: Optional[str] = BACKEND,
+    concurrency: Optional[int] = CONCURRENCY,
+    max_batch_size: Optional[int] = MAX_BATCH_SIZE,
+    batch_padding: bool = BATCH_PADDING,
 ) -> None:
-    """Evaluate a policy, here or served, on a served environment."""
-    run_model(model, address, seeds, max_episodes, execution_horizon, instruction, backend)
+    """Evaluate a policy, here or served, on served environments."""
+    run_model(
+        model,
+        addresses,
+        seeds,
+        max_episodes,
+        backend,
+        execution_horizon=execution_horizon,
+        instruction=instruction,
+        concurrency=concurrency,
+        max_batch_size=max_batch_size,
+        batch_padding=batch_padding,
+    )
 
 
 @app.command(epilog=TOKEN_HELP)

@@ -10,10 +10,11 @@ from rich import box, progress
 from rich.console import Console
 from rich.table import Table
 
+from rlmesh._runtime.progress import Progress
 from rlmesh._runtime.results import RunResult
 
 
-class Progress:
+class ProgressBar:
     """A progress line on stderr while the `with` block runs; nothing where that is no terminal.
 
     Args:
@@ -25,9 +26,7 @@ class Progress:
         self._line = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(bar_width=20),
-            progress.MofNCompleteColumn(),
-            progress.TextColumn("episodes{task.fields[summary]}"),
-            progress.TimeElapsedColumn(),
+            progress.TextColumn("{task.fields[summary]}"),
             console=Console(stderr=True),
             transient=True,
             # A policy's prints belong where stdout goes, unless they would break the line.
@@ -36,13 +35,12 @@ class Progress:
         )
         self._task = self._line.add_task(name, total=total, summary="")
 
-    def update(self, result: RunResult) -> None:
-        """Show what has come of the run up to now."""
-        rate = result.total_steps / result.duration
-        summary = f", mean reward {result.mean_reward:.6g}, {rate:,.0f} steps/s"
-        self._line.update(self._task, completed=result.num_episodes, summary=summary)
+    def update(self, progress: Progress) -> None:
+        """Show how the run gets on."""
+        done = progress.result.num_episodes
+        self._line.update(self._task, completed=done, summary=str(progress))
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         self._line.start()
         return self
 
@@ -81,6 +79,8 @@ def print_result(title: str, result: RunResult, total: int) -> None:
     console = Console()
     console.print(title, style="bold", soft_wrap=True, highlight=False, markup=False)
     console.print(table)
+    if result.timing is not None and result.timing.lanes > 1:
+        console.print(str(result.timing), soft_wrap=True, highlight=False)
 
 
 def _seconds(seconds: float) -> str:

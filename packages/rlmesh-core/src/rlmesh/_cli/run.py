@@ -12,62 +12,59 @@ from rlmesh._models.evaluator import Evaluator
 from rlmesh._models.remote import RemoteModel
 from rlmesh._runtime.plan import plan_episodes
 from rlmesh._runtime.results import EpisodeResult, RunResult
+from rlmesh._runtime.timing import Timing
 from rlmesh._transport.address import parse_address
 
 from .load import load_model
-from .report import Progress, print_result
+from .report import ProgressBar, print_result
 
 
 def run_model(
     name: str,
-    address: str,
+    addresses: Sequence[str],
     seeds: Optional[str],
     max_episodes: Optional[int],
-    execution_horizon: Optional[int],
-    instruction: Optional[str],
     backend: Optional[str],
+    **options: Any,
 ) -> None:
     """Evaluate a model, and print the result; also that of a run that did not get to its end.
 
     Args:
         name: See `load_model`; or where the model is served.
-        address: Where the env is served.
+        addresses: Where envs are served.
         seeds: See `parse_seeds`.
         max_episodes: See `Model.run`.
-        execution_horizon: See `Model.run`.
-        instruction: See `Model.run`.
         backend: See `load_model`; a served model has its own.
+        **options: Further arguments of `Model.run`.
 
     Raises:
         ValueError: An argument does not parse, or there is no such policy.
-        RLMeshError: The env or a served model cannot be reached, or failed.
+        RLMeshError: An env or a served model cannot be reached, or failed.
     """
-    parse_address(address)
+    for address in addresses:
+        parse_address(address)
     chosen = None if seeds is None else parse_seeds(seeds)
     total = len(plan_episodes(chosen, max_episodes))
     finished: List[EpisodeResult] = []
+    timing: Optional[Timing] = None
     try:
         with ExitStack() as resources:
             model = _evaluator(name, backend, resources)
-            progress = resources.enter_context(Progress(name, total))
-
-            def on_result(result: EpisodeResult) -> None:
-                finished.append(result)
-                progress.update(RunResult(tuple(finished)))
-
-            model.run(
-                address,
+            progress = resources.enter_context(ProgressBar(name, total))
+            timing = model.run(
+                list(addresses),
                 seeds=chosen,
                 max_episodes=max_episodes,
-                instruction=instruction,
-                execution_horizon=execution_horizon,
-                on_result=on_result,
-            )
+                on_result=finished.append,
+                progress=progress.update,
+                **options,
+            ).timing
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     finally:
         if finished:
-            print_result(f"{name} on {address}", RunResult(tuple(finished)), total)
+            result = RunResult(tuple(finished), timing=timing)
+            print_result(f"{name} on {', '.join(addresses)}", result, total)
 
 
 def _evaluator(name: str, backend: Optional[str], resources: ExitStack) -> Evaluator[Any, Any]:

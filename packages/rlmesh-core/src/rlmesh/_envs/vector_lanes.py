@@ -230,12 +230,12 @@ class VectorHub:
             mask = [index in chosen for index in range(self.num_envs)]
             options = {"reset_mask": Tensor.from_values(mask, "bool")}
         observations, infos = await self._view.reset(seeds if seeded else None, options)
-        rows = self._split(observations)
+        rows, known = self._split(observations), split_infos(infos, self.num_envs)
         self._was_reset, self._over = True, set()
         for index in chosen:
             self._steps[index] = 0
         for index in list(self._asked):
-            self._answer(index, (rows[index], info_of(infos, index, self.num_envs)))
+            self._answer(index, (rows[index], known[index]))
         held, self._held = self._held, []
         for promise, answer in held:
             promise.set(answer)
@@ -246,19 +246,19 @@ class VectorHub:
         self._last_action = next(iter(actions.values()), self._last_action)
         joined = self._join([actions.get(i, self._last_action) for i in range(self.num_envs)])
         observations, rewards, terminations, truncations, infos = await self._view.step(joined)
-        rows = self._split(observations)
-        flags = list(zip(terminations.flat(), truncations.flat()))
+        rows, known = self._split(observations), split_infos(infos, self.num_envs)
+        numbers, flags = rewards.flat(), list(zip(terminations.flat(), truncations.flat()))
         is_over = [self._count_step(index, any(flags[index])) for index in range(self.num_envs)]
         answers: Dict[int, Any] = {}
         for index, (request, _) in self._asked.items():
-            observation, info = rows[index], info_of(infos, index, self.num_envs)
+            observation, info = rows[index], known[index]
             if isinstance(request, _Reset):
                 answers[index] = observation, info
                 continue
             if is_over[index] and self.mode == SAME_STEP:
                 self._begun[index] = observation, info
                 observation, info = self._last_of(observation, info)
-            answers[index] = (observation, float(rewards[index]), *map(bool, flags[index]), info)
+            answers[index] = (observation, float(numbers[index]), *map(bool, flags[index]), info)
         if self.mode == DISABLED:
             self._over = {index for index, over in enumerate(is_over) if over}
         for index, answer in answers.items():
@@ -309,33 +309,31 @@ class VectorHub:
         )
 
 
-def info_of(infos: Mapping[Any, Any], index: int, count: int) -> Dict[Any, Any]:
-    """Return what the infos of a vector env say of one sub-env.
+def split_infos(infos: Mapping[Any, Any], count: int) -> List[Dict[Any, Any]]:
+    """Return what the infos of a vector env say of each sub-env.
 
     Of each key that is the element of the sub-env, unless a mask under the key with a `_` before it
     says that there is none.
 
     Args:
         infos: With native values.
-        index: The sub-env's place.
-        count: How many there are.
+        count: How many sub-envs there are.
     """
-    own: Dict[Any, Any] = {}
+    own: List[Dict[Any, Any]] = [{} for _ in range(count)]
     for key, column in infos.items():
         if isinstance(key, str) and key[:1] == "_" and key[1:] in infos:
             continue
-        mask = infos.get(f"_{key}")
-        if mask is not None and _is_column(mask, count) and not mask[index]:
-            continue
-        if isinstance(column, dict):
-            own[key] = info_of(column, index, count)
-        elif _is_column(column, count):
-            own[key] = column[index]
+        is_dict = isinstance(column, dict)
+        values = split_infos(column, count) if is_dict else _elements(column, count)
+        mask = _elements(infos.get(f"_{key}"), count)
+        for index, value in enumerate(values or ()):
+            if mask is None or mask[index]:
+                own[index][key] = value
     return own
 
 
-def _is_column(value: Any, count: int) -> bool:
-    """Whether there is an element for each sub-env."""
-    if isinstance(value, Tensor):
-        return value.shape[:1] == (count,)
-    return isinstance(value, list) and len(value) == count
+def _elements(column: Any, count: int) -> Optional[List[Any]]:
+    """Return the element of each sub-env; None if there is none."""
+    if isinstance(column, Tensor) and column.shape[:1] == (count,):
+        return column.flat() if column.ndim == 1 else list(column)
+    return column if isinstance(column, list) and len(column) == count else None

@@ -26,7 +26,6 @@ from rlmesh.errors import BackendNotInstalled
 from rlmesh.types import ArtifactInput, LifecycleCallback, Value
 
 from .adaptation import Delegated, Spec, takes_instruction
-from .corners import Corners
 from .evaluator import Evaluator, Policies
 from .lanes import Terms
 from .policy import LocalPolicies
@@ -171,8 +170,6 @@ class ModelBase(Evaluator[ObsT, ActT]):
                 "instruction: this model has no text input, so it cannot take"
                 f" {terms.instruction!r}"
             )
-
-        Corners(self._source.corners, self._framework).check_horizon(terms.horizon)
 
     def _finish(self) -> None:
         self._source.close()

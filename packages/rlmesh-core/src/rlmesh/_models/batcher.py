@@ -54,7 +54,7 @@ class Batcher:
         self._corners = corners
         self._stack = stack
         self._horizon = terms.horizon
-        self._queue: BatchQueue[_Job] = BatchQueue(terms.max_batch, max_wait)
+        self._queue: BatchQueue[int, _Job] = BatchQueue(terms.max_batch, max_wait)
         self.expect = self._queue.expect
         self.leave = self._queue.leave
         self.delay = self._queue.delay
@@ -99,8 +99,9 @@ class Batcher:
             self.expect(lane)
             job.promise.set(Share(output, elapsed, len(batch)))
 
-    def _blame(self, batch: Sequence[Tuple[Hashable, _Job]], error: Exception) -> None:
+    def _blame(self, batch: Sequence[Tuple[int, _Job]], error: Exception) -> None:
         """Let a batch fail, and say for whose observations."""
+        batch = sorted(batch, key=lambda pair: pair[0])
         culprits = [(lane, job) for lane, job in batch if self._fails(job)]
         whose = [
             f"lane {lane} (seed {job.context.episode_seed}, step {job.context.step})"

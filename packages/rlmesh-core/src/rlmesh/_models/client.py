@@ -104,8 +104,8 @@ class RemotePolicy:
         """Return the actions for one observation."""
         started = perf_counter()
         parts: Parts = []
-        elapsed = int(env_seconds * 1e9)
-        body = (episode.id, step, self._encode(observation, parts), elapsed)
+        away = int(env_seconds * 1e9)
+        body = (episode.id, step, self._encode(observation, parts), away)
         reply, payload = await self._call(PREDICT, body, parts, self._timeouts.predict)
         reader = PartReader(payload)
         actions: List[Any] = []

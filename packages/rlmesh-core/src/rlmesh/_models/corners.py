@@ -97,8 +97,8 @@ class Corners:
         else:
             function, is_chunk = self._functions[batched], "chunk" in batched
             missing = max(self._padding - count, 0)
-            observations = [*observations, *observations[-1:] * missing]
-            output = function(stack(observations), [*contexts, *contexts[-1:] * missing])
+            observations = [*observations, *[observations[-1]] * missing]
+            output = function(stack(observations), [*contexts, *[contexts[-1]] * missing])
             outputs = list(rows(output, self._backend, batched, count + missing))[:count]
             name = batched
         if not is_chunk:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar, Union, overload
 
 from rlmesh._runtime.lane import MAX_STEPS
+from rlmesh._runtime.progress import Progress
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import Session
 from rlmesh.types import Value
@@ -35,6 +36,7 @@ def run(
     max_batch_size: Optional[int] = None,
     max_wait: Optional[float] = None,
     batch_padding: bool = False,
+    progress: Union[bool, Callable[[Progress], None]] = False,
 ) -> RunResult:
     """Drive a model against an env, wherever they are, and return what came of it.
 
@@ -55,6 +57,7 @@ def run(
         max_batch_size: See `Model.run`.
         max_wait: See `Model.run`.
         batch_padding: See `Model.run`.
+        progress: See `Model.run`.
 
     Raises:
         ValueError, TypeError, RLMeshError: As `Model.run`.
@@ -76,6 +79,7 @@ def run(
             max_batch_size=max_batch_size,
             max_wait=max_wait,
             batch_padding=batch_padding,
+            progress=progress,
         )
 
 

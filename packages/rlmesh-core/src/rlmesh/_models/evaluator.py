@@ -22,6 +22,7 @@ from typing import (
     Sequence,
     Tuple,
     TypeVar,
+    Union,
 )
 
 from rlmesh._envs.client import EnvCalls
@@ -33,6 +34,7 @@ from rlmesh._runtime.driver import run_episodes
 from rlmesh._runtime.lane import MAX_STEPS, Lane
 from rlmesh._runtime.plan import PlannedEpisode, plan_episodes
 from rlmesh._runtime.ports import EnvPort, Policy
+from rlmesh._runtime.progress import Meter, Progress, ProgressLine
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import Session
 from rlmesh._runtime.timing import Timing
@@ -45,6 +47,7 @@ ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
 
 OnResult = Callable[[EpisodeResult], None]
+OnProgress = Callable[[Progress], None]
 
 
 class Evaluator(Generic[ObsT, ActT]):
@@ -68,6 +71,7 @@ class Evaluator(Generic[ObsT, ActT]):
         max_batch_size: Optional[int] = None,
         max_wait: Optional[float] = None,
         batch_padding: bool = False,
+        progress: Union[bool, OnProgress] = False,
     ) -> RunResult:
         """Drive this model against an env, or several at once, and return what came of it.
 
@@ -101,6 +105,8 @@ class Evaluator(Generic[ObsT, ActT]):
                 that follows from how long the model and the envs are seen to take.
             batch_padding: Fill every batch up to `max_batch_size` by repeating its last
                 observation, so that a result does not depend on the size of its batch.
+            progress: Show how the run gets on, on a line of stderr; or a function that is called
+                with a `Progress` after each episode, and a few times a second.
 
         Raises:
             ValueError: No episode is asked for, an instruction for a model without text input, a
@@ -124,18 +130,30 @@ class Evaluator(Generic[ObsT, ActT]):
             batch_padding=batch_padding,
             concurrency=concurrency,
             episodes=len(planned),
+            retries=retries,
         )
+        show = ProgressLine() if progress is True else progress or None
         results: List[EpisodeResult] = []
-
-        def report(result: EpisodeResult) -> None:
-            results.append(result)
-            if on_result is not None:
-                on_result(result)
-
         with ExitStack() as resources:
             joined = self._join(targets, terms, token, close_env, resources)
+            meter = None if show is None else Meter(joined.lanes, len(planned), show)
+
+            def report(result: EpisodeResult) -> None:
+                results.append(result)
+                if on_result is not None:
+                    on_result(result)
+                if meter is not None:
+                    meter.add(result)
+
             started = perf_counter()
-            run_episodes(joined.lanes, planned, report, retries=retries, idle=joined.wait)
+            run_episodes(
+                joined.lanes,
+                planned,
+                report,
+                retries=terms.retries,
+                idle=joined.wait,
+                tick=None if meter is None else meter.tick,
+            )
             timing = Timing.of((lane.usage for lane in joined.lanes), perf_counter() - started)
         results.sort(key=lambda result: result.index)
         return RunResult(tuple(results), joined.metadata, timing)
@@ -207,9 +225,13 @@ class Evaluator(Generic[ObsT, ActT]):
             stop.set()
             raise KeyboardInterrupt
 
+        def check() -> None:
+            if stop.is_set():
+                raise KeyboardInterrupt
+
         try:
             with on_signal(interrupt, signal.SIGINT, signal.SIGTERM):
-                self._work(env_address, token, execution_horizon, episodes, on_result, stop)
+                self._work(env_address, token, execution_horizon, episodes, on_result, check)
         except KeyboardInterrupt:
             return
 
@@ -247,7 +269,7 @@ class Evaluator(Generic[ObsT, ActT]):
         execution_horizon: Optional[int],
         episodes: Iterable[PlannedEpisode],
         on_result: Optional[OnResult],
-        stop: Optional[Event] = None,
+        tick: Optional[Callable[[], None]] = None,
     ) -> None:
         """Run episodes against a served env, and keep nothing of them."""
         if not isinstance(env_address, str):
@@ -257,7 +279,7 @@ class Evaluator(Generic[ObsT, ActT]):
         terms = Terms(None, _horizon(execution_horizon), MAX_STEPS, unattended=True)
         with ExitStack() as resources:
             joined = self._join(Targets([env_address], []), terms, token, False, resources)
-            run_episodes(joined.lanes, episodes, on_result or _forget, stop=stop)
+            run_episodes(joined.lanes, episodes, on_result or _forget, tick=tick)
 
     def _join(
         self,
@@ -277,8 +299,8 @@ class Evaluator(Generic[ObsT, ActT]):
             resources: Takes what is to be done at the end.
         """
         terms.check()
-        resources.callback(self._finish)
         self._check(terms)
+        resources.callback(self._finish)
         calls = Calls()
         wait = partial(calls.wait, LONG)
         several = len(targets.first) + len(targets.more) > 1

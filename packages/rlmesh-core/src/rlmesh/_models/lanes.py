@@ -30,6 +30,7 @@ class Terms(NamedTuple):
         batch_padding: Whether every batch is filled up to `max_batch_size`.
         concurrency: Number of lanes; None leaves it open.
         episodes: Number of episodes, above which there are no lanes; None for no end of them.
+        retries: How often an episode is played again whose env was lost.
     """
 
     instruction: Optional[str]
@@ -42,6 +43,7 @@ class Terms(NamedTuple):
     batch_padding: bool = False
     concurrency: Optional[int] = None
     episodes: Optional[int] = None
+    retries: int = 0
 
     def check(self) -> None:
         """Check the numbers.
@@ -50,7 +52,7 @@ class Terms(NamedTuple):
             ValueError: One is too small.
             TypeError: One is none.
         """
-        for name, least in (("max_steps", 1), ("max_batch_size", 1)):
+        for name, least in (("max_steps", 1), ("max_batch_size", 1), ("retries", 0)):
             value = getattr(self, name)
             if value is not None and operator.index(value) < least:
                 raise ValueError(f"{name}: expected at least {least}, got {value}")

@@ -125,6 +125,9 @@ class LocalPolicies:
         trust_entrypoints: Whether functions that the spec names may be imported.
         terms: The run's.
         lanes: Number of lanes.
+
+    Raises:
+        ValueError: The source has no chunks to execute so many actions of.
     """
 
     def __init__(
@@ -139,6 +142,7 @@ class LocalPolicies:
     ) -> None:
         padding = terms.max_batch if terms.batch_padding else 0
         self._corners = Corners(source.corners, backend, padding)
+        self._corners.check_horizon(terms.horizon)
         self._source = source
         self._backend = backend
         self._device = device

@@ -71,8 +71,8 @@ class ModelService:
         padding = options.max_batch_size if options.batch_padding else 0
         self._corners = Corners(source.corners, backend, padding)
         self._options = options
-        self._queues: Dict[Hashable, BatchQueue[Call]] = {}
-        self._next: Optional[BatchQueue[Call]] = None
+        self._queues: Dict[Hashable, BatchQueue[Session, Call]] = {}
+        self._next: Optional[BatchQueue[Session, Call]] = None
         self._singles: Deque[Call] = deque()
         self._closed = False
 

@@ -198,10 +198,13 @@ class RpcClient:
                 busy = exc
                 if not busy.holder_gone or time.monotonic() > deadline - _GLANCE:
                     raise
-            except (RequestTimeout, ConnectionFailed) as exc:
+            except BaseException as exc:
                 # The request may still be executed, and nobody would use the session.
-                self._send_goodbye()
-                raise (busy or exc) from None
+                self._over = None
+                self._end(str(exc) or type(exc).__name__)
+                if busy is not None and isinstance(exc, (RequestTimeout, ConnectionFailed)):
+                    raise busy from None
+                raise
             yield from self._pause(_GLANCE)
 
     def calling(

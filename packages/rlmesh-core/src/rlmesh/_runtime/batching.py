@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections import deque
 from time import monotonic
-from typing import Deque, Dict, Generic, Hashable, List, Optional, Sequence, Tuple, TypeVar
+from typing import Deque, Dict, Generic, Hashable, List, Optional, Sequence, Tuple, TypeVar, cast
 
 from .scheduling import BatchScheduler
 
+LaneT = TypeVar("LaneT", bound=Hashable)
 JobT = TypeVar("JobT")
 
 _RECENT = 64
 """Arrivals among which the least time on the way is sought."""
 
 
-class BatchQueue(Generic[JobT]):
+class BatchQueue(Generic[LaneT, JobT]):
     """What waits to be predicted, and when it is.
 
     Lanes are named by anything hashable. All times are in seconds.
@@ -28,23 +29,23 @@ class BatchQueue(Generic[JobT]):
 
     def __init__(self, max_batch_size: int, max_wait: Optional[float]) -> None:
         self._scheduler = BatchScheduler(max_batch_size, max_wait)
-        self._jobs: Dict[Hashable, JobT] = {}
-        self._sent: Dict[Hashable, float] = {}
+        self._jobs: Dict[LaneT, JobT] = {}
+        self._sent: Dict[LaneT, float] = {}
         self._on_the_way: Deque[float] = deque(maxlen=_RECENT)
-        self._due: Sequence[Hashable] = ()
+        self._due: Sequence[LaneT] = ()
 
-    def expect(self, lane: Hashable, *, reset: bool = False) -> None:
+    def expect(self, lane: LaneT, *, reset: bool = False) -> None:
         """Note that a lane acts now, or begins an episode, and will be back."""
         self._sent[lane] = now = monotonic()
         self._scheduler.lane_sent(lane, now, reset=reset)
 
-    def leave(self, lane: Hashable) -> None:
+    def leave(self, lane: LaneT) -> None:
         """Note that a lane will not be back; what it has waiting is dropped."""
         self._jobs.pop(lane, None)
         self._sent.pop(lane, None)
         self._scheduler.lane_gone(lane)
 
-    def put(self, lane: Hashable, job: JobT, env_seconds: float) -> None:
+    def put(self, lane: LaneT, job: JobT, env_seconds: float) -> None:
         """Add what a lane brings; it has nothing else waiting.
 
         Args:
@@ -66,12 +67,13 @@ class BatchQueue(Generic[JobT]):
         if not self._jobs:
             return math.inf
         now = monotonic()
-        self._due, until = self._scheduler.decide(now)
-        if self._due:
+        due, until = self._scheduler.decide(now)
+        if due:
+            self._due = cast("Sequence[LaneT]", due)
             return 0.0
         return math.inf if until is None else max(until - now, 0.0)
 
-    def take(self) -> List[Tuple[Hashable, JobT]]:
+    def take(self) -> List[Tuple[LaneT, JobT]]:
         """Return the lanes and jobs that are due, to be predicted now."""
         self._scheduler.forward_started(self._due, monotonic())
         return [(lane, self._jobs.pop(lane)) for lane in self._due]

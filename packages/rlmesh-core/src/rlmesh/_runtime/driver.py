@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Event
 from typing import Callable, Iterable, Iterator, Optional, Sequence
 
 from rlmesh._tasks import run_together
@@ -20,7 +19,7 @@ def run_episodes(
     *,
     retries: int = 0,
     idle: Callable[[], object] = lambda: None,
-    stop: Optional[Event] = None,
+    tick: Optional[Callable[[], None]] = None,
 ) -> None:
     """Run episodes; a lane that has finished one takes the next.
 
@@ -30,13 +29,10 @@ def run_episodes(
         report: Called with each finished episode.
         retries: How often an episode is played again whose env was lost.
         idle: Waits until a lane can go on; see `run_together`.
-        stop: Ends all episodes before their next step.
-
-    Raises:
-        KeyboardInterrupt: It was stopped.
+        tick: Called before each step; what it raises ends all of it.
     """
     queue = iter(episodes)
-    run_together([_run_lane(lane, queue, report, retries, stop) for lane in lanes], idle)
+    run_together([_run_lane(lane, queue, report, retries, tick) for lane in lanes], idle)
 
 
 async def _run_lane(
@@ -44,11 +40,11 @@ async def _run_lane(
     queue: Iterator[PlannedEpisode],
     report: Callable[[EpisodeResult], None],
     retries: int,
-    stop: Optional[Event],
+    tick: Optional[Callable[[], None]],
 ) -> None:
     try:
         for episode in queue:
-            report(await _run_episode(lane, episode, retries, stop))
+            report(await _run_episode(lane, episode, retries, tick))
     finally:
         try:
             await lane.end_episode()
@@ -59,15 +55,18 @@ async def _run_lane(
 
 
 async def _run_episode(
-    lane: Lane, episode: PlannedEpisode, retries: int, stop: Optional[Event]
+    lane: Lane,
+    episode: PlannedEpisode,
+    retries: int,
+    tick: Optional[Callable[[], None]],
 ) -> EpisodeResult:
     """Run one episode from reset to its end; again from its seed when its env is lost."""
     while True:
         try:
             observation, _ = await lane.reset(episode.seed)
             while not lane.over:
-                if stop is not None and stop.is_set():
-                    raise KeyboardInterrupt
+                if tick is not None:
+                    tick()
                 action = await lane.predict(observation)
                 observation = (await lane.step(action))[0]
             return lane.result(episode.index)

@@ -26,12 +26,13 @@ class ForwardCost:
 
     Attributes:
         table: Seconds by batch size, from 0 to the largest; empty while nothing is known.
-        curious: Whether another size should be tried: only one is known, and trying is cheap.
+        only: The size besides which another should be tried: it is the only one that is known, and
+            trying is cheap. 0 if there is none such.
     """
 
     def __init__(self, max_batch_size: int) -> None:
         self.table: List[float] = []
-        self.curious = False
+        self.only = 0
         self._most = max_batch_size
         self._firsts: Dict[int, float] = {}
         self._recent: Dict[int, Deque[float]] = {}
@@ -80,7 +81,7 @@ class ForwardCost:
             for size in range(self._most + 1)
         ]
         (size, *others) = self._firsts
-        self.curious = not others and size > 1 and surcharge < _FIRST_USE * self.table[size]
+        self.only = 0 if others or surcharge > _FIRST_USE * self.table[size] else size
 
 
 def _line(points: Dict[int, Tuple[float, float]]) -> Tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, Awaitable, Mapping, Optional, Sequence, Tuple, TypeVar
 
@@ -52,6 +53,7 @@ class Lane:
         self._max_steps = max_steps
         self._episode: Optional[Episode] = None
         self.usage = Usage()
+        self._env_since = 0.0
         self._begin(None)
 
     def _begin(self, seed: Optional[int]) -> None:
@@ -63,8 +65,7 @@ class Lane:
         self._info: Mapping[Any, Any] = {}
         self._actions: Sequence[Any] = ()
         self._first = 0
-        self._env_seconds = self._wire_seconds = self._env_since = 0.0
-        self._adapter_seconds = self._queue_seconds = self._predict_seconds = 0.0
+        self._before = replace(self.usage)
         self._started = self._ended = perf_counter()
 
     @property
@@ -80,10 +81,8 @@ class Lane:
         self._begin(seed)
         observation, info = await self._of_env(self.env.reset(seed, options))
         self._ended = now = perf_counter()
-        self._env_seconds = self.env.env_seconds
-        self.usage.env_seconds += self._env_seconds
-        self._env_since = self._env_seconds
-        self._wire_seconds = now - self._started - self._env_seconds
+        self._env_since = self.env.env_seconds
+        self.usage.acted(self._env_since, now - self._started)
         self._episode = episode = Episode(os.urandom(16).hex(), self._seed, self._instruction)
         self._info = info
         await self._policy.start_episode(episode)
@@ -103,17 +102,18 @@ class Lane:
             inside, self._env_since = self._env_since, 0.0
             self._actions = await policy.predict(observation, episode, self.steps, inside)
             elapsed = perf_counter() - before
-            predicting, queued = policy.predict_seconds, policy.queue_seconds
-            self._predict_seconds += predicting
-            self._queue_seconds += queued
-            self._adapter_seconds += policy.adapter_seconds
-            self._wire_seconds += elapsed - predicting - queued - policy.adapter_seconds
-            self.usage.predicted(predicting, policy.batch_size, queued)
+            self.usage.predicted(
+                policy.predict_seconds,
+                policy.batch_size,
+                policy.queue_seconds,
+                policy.adapter_seconds,
+                elapsed,
+            )
             self._first, index = self.steps, 0
         elif self._policy.needs_every_step:
             before = perf_counter()
             await self._policy.observe(observation, episode, self.steps)
-            self._adapter_seconds += perf_counter() - before
+            self.usage.adapter_seconds += perf_counter() - before
         return self._actions[index]
 
     async def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
@@ -127,12 +127,9 @@ class Lane:
         step = self._of_env(self.env.step(action))
         observation, reward, terminated, truncated, info = await step
         self._ended = now = perf_counter()
-        inside = self.env.env_seconds
-        self._env_seconds += inside
-        self._env_since += inside
-        self.usage.env_seconds += inside
+        self._env_since += self.env.env_seconds
+        self.usage.acted(self.env.env_seconds, now - before)
         self.usage.steps += 1
-        self._wire_seconds += now - before - inside
         self._reward += reward
         self.steps += 1
         if self.steps >= self._max_steps and not terminated:
@@ -159,6 +156,7 @@ class Lane:
         Raises:
             InvalidValue: What the last info says of success is no truth value.
         """
+        used, before = self.usage, self._before
         return EpisodeResult(
             index=index,
             seed=self._seed,
@@ -168,11 +166,11 @@ class Lane:
             truncated=self._truncated,
             success=_success(self._info),
             duration=self._ended - self._started,
-            env_seconds=self._env_seconds,
-            wire_seconds=self._wire_seconds,
-            adapter_seconds=self._adapter_seconds,
-            queue_seconds=self._queue_seconds,
-            predict_seconds=self._predict_seconds,
+            env_seconds=used.env_seconds - before.env_seconds,
+            wire_seconds=used.wire_seconds - before.wire_seconds,
+            adapter_seconds=used.adapter_seconds - before.adapter_seconds,
+            queue_seconds=used.queue_seconds - before.queue_seconds,
+            predict_seconds=used.predict_seconds - before.predict_seconds,
         )
 
     async def _of_env(self, call: Awaitable[T]) -> T:

@@ -1,4 +1,4 @@
-"""The best of a few plans for the next batches, each followed for two cycles with expected times."""
+"""The best of a few plans for the next batches, each followed with expected times."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _MOST_MARGIN = 0.2  # up to this
 
 
 class _Plan(NamedTuple):
-    """Take so many first; from then on wait for `count`, and take at most `most`."""
+    """Take so many first; from then on wait until there are enough, and take at most `most`."""
 
     first: int
-    count: int
+    enough: int
     most: int
 
 
@@ -89,7 +89,7 @@ def _follow(
 
     Gained are observations, less the part of one that each lane is still away for.
     """
-    size, count, most = plan
+    size, enough, most = plan
     time = max(now, lanes[size - 1][0])
     number = len(lanes)
     weights = sum([weight for _, _, weight in lanes])
@@ -115,9 +115,9 @@ def _follow(
                 return gained - debt * speed / weights, time - now, speed
         time = max(time, lanes[0][0])
         size = _ready(lanes, time, 1, most)
-        if size < count:
+        if size < enough:
             patience = time + cost[size]
-            while size < count and lanes[size][0] <= patience:
+            while size < enough and lanes[size][0] <= patience:
                 size += 1
             time = max(time, lanes[size - 1][0])
             size = _ready(lanes, time, size, most)

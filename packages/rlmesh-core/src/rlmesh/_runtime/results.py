@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Optional, Tuple
 
+from .statistics import mean_interval, rate_interval
 from .timing import Timing
 
 
@@ -70,6 +71,11 @@ class RunResult:
         return _mean(episode.reward for episode in self.episodes)
 
     @property
+    def reward_interval(self) -> Tuple[float, float]:
+        """95 % confidence interval of the mean reward, by Student's t; nan for one episode."""
+        return mean_interval([episode.reward for episode in self.episodes])
+
+    @property
     def mean_steps(self) -> float:
         """Mean of the episodes' lengths, in env steps."""
         return _mean(float(episode.steps) for episode in self.episodes)
@@ -79,6 +85,12 @@ class RunResult:
         """Share of successes among the episodes that report one; None if none does."""
         reported = [float(e.success) for e in self.episodes if e.success is not None]
         return _mean(reported) if reported else None
+
+    @property
+    def success_interval(self) -> Tuple[float, float]:
+        """95 % confidence interval of the success rate, Wilson's; nan where none is reported."""
+        reported = [e.success for e in self.episodes if e.success is not None]
+        return rate_interval(sum(reported), len(reported))
 
     @property
     def total_reward(self) -> float:

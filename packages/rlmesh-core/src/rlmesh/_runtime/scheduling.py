@@ -14,6 +14,7 @@ from .lookahead import NOISY, Expected, lookahead
 
 _UNITS = 16  # into which many lanes are bundled for the lookahead, to bound what it costs
 _GOLDEN = 0.618034  # its multiples are spread evenly over the unit interval, however many they are
+_TRIFLE = 2e-4  # seconds of a forward pass that are not worth the time that a decision takes
 _FAVOUR = 4  # at the end of a run, how steeply a lane counts more that has more to do
 
 
@@ -55,10 +56,10 @@ class _Lane:
 
 
 class BatchScheduler:
-    """Decides when the lanes that are ready are predicted, and learns online what it needs for that.
+    """Decides when the lanes that are ready are predicted, and learns what it needs for that.
 
-    It has no clock and no thread: whoever drives the lanes tells it what happens, in order, and asks.
-    A lane that stays away holds the others up for no longer than a forward pass takes.
+    It has no clock and no thread: whoever drives the lanes tells it what happens, and asks. A lane
+    that stays away holds the others up for no longer than a forward pass takes.
 
     Args:
         max_batch_size: Largest batch.
@@ -169,15 +170,15 @@ class BatchScheduler:
             return Decision()
         if lanes == 1 or (ready >= self._most and lanes > self._most) or not (cost and usual):
             return self._oldest(self._most)
-        if self._cost.curious:
-            return self._oldest((ready + 1) // 2)
+        if cost[min(ready, self._most)] < _TRIFLE:
+            return self._oldest(self._most)
         oldest = min(self._ready.values())
         bound = float("inf") if self._max_wait is None else oldest + self._max_wait
-        # Waiting for longer than a forward pass takes gains nothing, and ends for a lane that hangs.
+        # To wait for longer than a forward pass takes gains nothing, even if no lane hangs.
         deadline = min(max(oldest, self._free) + cost[ready], bound)
         if now >= deadline:
             return self._oldest(self._most)
-        queue: List[Expected] = [
+        away: List[Expected] = [
             (
                 one.due if one.due > now else self._expected(one, now),
                 one.pace or usual,
@@ -185,18 +186,24 @@ class BatchScheduler:
             )
             for one in self._away.values()
         ]
-        queue.sort()
-        if self._noise >= NOISY and (not queue or queue[0][0] > deadline):
+        away.sort()
+        due = away[0][0] if away else float("inf")
+        if self._noise >= NOISY and due > deadline:
             return self._oldest(self._most)
-        due = queue[0][0] if queue else now
-        queue[:0] = [
-            (now, self._lanes[lane].pace or usual, self._lanes[lane].weight) for lane in self._ready
-        ]
-        take = self._look_ahead(now, queue, ready, cost)
-        if take and (take == ready or now + cost[take] <= bound):
-            return self._oldest(take)
+        only = self._cost.only
+        if only and ready != only:
+            take = ready
+        elif only and not away:
+            take = (ready + 1) // 2
+        elif only and due <= deadline:
+            take = 0
+        else:
+            here = [self._lanes[lane] for lane in self._ready]
+            queue = [(now, one.pace or usual, one.weight) for one in here]
+            take = self._look_ahead(now, queue + away, ready, cost)
         if take:
-            return self._oldest(ready)
+            # Those that are left out have to wait for this forward pass.
+            return self._oldest(take if now + cost[take] <= bound else ready)
         # A little later than expected, so that it is mostly there.
         return Decision((), min(due + max(0.05 * (due - now), 1e-5), deadline))
 

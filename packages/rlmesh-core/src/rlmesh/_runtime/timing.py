@@ -8,33 +8,54 @@ from typing import Iterable
 
 @dataclass
 class Usage:
-    """What one lane has used; of several predicts in one batch, each is charged its share.
+    """What one lane has used up to now. Times are in seconds.
 
     Attributes:
         steps: Number of env steps.
         env_seconds: Spent in the env.
+        wire_seconds: Spent on the way to the env, and to a served model.
+        adapter_seconds: Spent in the model's adapter.
+        queue_seconds: Spent waiting for forward passes to begin.
+        predict_seconds: Spent waiting for them to end.
+        longest_queue: The longest wait for one to begin.
         predictions: Number of observations that were predicted.
-        batches: Number of forward passes.
-        model_seconds: Spent in forward passes.
-        queue_seconds: Spent waiting for them.
-        longest_queue: The longest of these waits, in seconds.
+        batches: Number of forward passes; a part of one that had others' observations, too.
+        model_seconds: Spent in forward passes; of such ones, the same part.
     """
 
     steps: int = 0
     env_seconds: float = 0.0
+    wire_seconds: float = 0.0
+    adapter_seconds: float = 0.0
+    queue_seconds: float = 0.0
+    predict_seconds: float = 0.0
+    longest_queue: float = 0.0
     predictions: int = 0
     batches: float = 0.0
     model_seconds: float = 0.0
-    queue_seconds: float = 0.0
-    longest_queue: float = 0.0
 
-    def predicted(self, seconds: float, batch_size: int, queued: float) -> None:
-        """Add one observation's predict: the time of its whole batch, and how long it waited."""
+    def acted(self, env_seconds: float, elapsed: float) -> None:
+        """Add a reset or a step: what the env took of what was waited."""
+        self.env_seconds += env_seconds
+        self.wire_seconds += elapsed - env_seconds
+
+    def predicted(
+        self,
+        predict_seconds: float,
+        batch_size: int,
+        queue_seconds: float,
+        adapter_seconds: float,
+        elapsed: float,
+    ) -> None:
+        """Add a predict: what its batch, its queue and the adapter took of what was waited."""
         self.predictions += 1
         self.batches += 1 / batch_size
-        self.model_seconds += seconds / batch_size
-        self.queue_seconds += queued
-        self.longest_queue = max(self.longest_queue, queued)
+        self.model_seconds += predict_seconds / batch_size
+        self.predict_seconds += predict_seconds
+        self.queue_seconds += queue_seconds
+        self.adapter_seconds += adapter_seconds
+        self.wire_seconds += elapsed - predict_seconds - queue_seconds - adapter_seconds
+        self.longest_queue = max(self.longest_queue, queue_seconds)
 
 
 @dataclass(frozen=True)
@@ -76,6 +97,20 @@ class Timing:
             mean_queue_seconds=_ratio(total.queue_seconds, total.predictions),
             max_queue_seconds=max((lane.longest_queue for lane in lanes), default=0.0),
         )
+
+    def __str__(self) -> str:
+        noun = "lane" if self.lanes == 1 else "lanes"
+        return (
+            f"{self.lanes} {noun}: {self.steps_per_second:,.0f} steps/s;"
+            f" {self.lane_utilization:.0%} of their time in envs,"
+            f" model {self.model_utilization:.0%} busy with batches of {self.mean_batch_size:.3g};"
+            f" observations wait {_milliseconds(self.mean_queue_seconds)},"
+            f" at most {_milliseconds(self.max_queue_seconds)}"
+        )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.3g} ms"
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -1,0 +1,144 @@
+"""What is to be seen of a run while it goes on."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Callable, Dict, List, Optional, Sequence, TextIO
+
+from .lane import Lane
+from .results import EpisodeResult, RunResult
+
+_INTERVAL = 0.2
+"""Seconds between two updates, at least."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        result: The episodes that are finished, in the order in which they finished.
+        total: Number of episodes of the run.
+        steps: Number of env steps up to now, those of running episodes included.
+        seconds: Wall-clock seconds since the first reset.
+        shares: Which part of the lanes' time went to `"env"`, `"wire"` and `"model"`: to the
+            envs, to the way to them and to a served model, and to predict, the adapter and
+            waiting for either.
+        eta: Seconds that are left, if episodes go on as they did; None before the first is
+            finished.
+    """
+
+    result: RunResult
+    total: int
+    steps: int
+    seconds: float
+    shares: Dict[str, float]
+    eta: Optional[float]
+
+    @property
+    def steps_per_second(self) -> float:
+        """Env steps per second, of all lanes together."""
+        return self.steps / self.seconds if self.seconds else 0.0
+
+    def __str__(self) -> str:
+        parts = [f"{self.result.num_episodes}/{self.total} episodes"]
+        if self.result.num_episodes:
+            parts.append(f"mean reward {_estimate(self.result.mean_reward, self.result)}")
+            rate = self.result.success_rate
+            if rate is not None:
+                low, high = self.result.success_interval
+                parts.append(f"success {rate:.1%} [{low:.0%}, {high:.0%}]")
+        parts.append(f"{self.steps_per_second:,.0f} steps/s")
+        parts.append(" ".join(f"{name} {share:.0%}" for name, share in self.shares.items()))
+        if self.eta is not None:
+            parts.append(f"{_clock(self.eta)} left")
+        return ", ".join(parts)
+
+
+class Meter:
+    """Watches the lanes of a run.
+
+    Args:
+        lanes: The lanes.
+        total: Number of episodes.
+        show: Called with the progress after each episode, and now and then in between.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], total: int, show: Callable[[Progress], None]) -> None:
+        self._lanes = lanes
+        self._total = total
+        self._show = show
+        self._finished: List[EpisodeResult] = []
+        self._started = perf_counter()
+        self._next = 0.0
+
+    def add(self, result: EpisodeResult) -> None:
+        """Take note of a finished episode."""
+        self._finished.append(result)
+        self._next = 0.0
+        self.tick()
+
+    def tick(self) -> None:
+        """Show the progress, if it was not shown just before."""
+        now = perf_counter()
+        if now >= self._next:
+            self._next = now + _INTERVAL
+            self._show(self._progress(now - self._started))
+
+    def _progress(self, seconds: float) -> Progress:
+        result = RunResult(tuple(self._finished))
+        usages = [lane.usage for lane in self._lanes]
+        steps = sum(usage.steps for usage in usages)
+        spent = {
+            "env": sum(usage.env_seconds for usage in usages),
+            "wire": sum(usage.wire_seconds for usage in usages),
+            "model": sum(
+                usage.predict_seconds + usage.adapter_seconds + usage.queue_seconds
+                for usage in usages
+            ),
+        }
+        total = sum(spent.values()) or 1.0
+        shares = {name: part / total for name, part in spent.items()}
+        eta = None
+        if self._finished and steps:
+            left = (self._total - result.num_episodes) * result.mean_steps
+            left -= sum(min(lane.steps, result.mean_steps) for lane in self._lanes if not lane.over)
+            eta = max(left, 0.0) * seconds / steps
+        return Progress(result, self._total, steps, seconds, shares, eta)
+
+
+class ProgressLine:
+    """Shows the progress on one line of a terminal; elsewhere, a line now and then.
+
+    Args:
+        stream: Where.
+        every: Seconds between two lines where it is no terminal.
+    """
+
+    def __init__(self, stream: Optional[TextIO] = None, every: float = 30.0) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._every = 0.0 if self._stream.isatty() else every
+        self._next = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        """Show it."""
+        is_last = progress.result.num_episodes == progress.total
+        if progress.seconds < self._next and not is_last:
+            return
+        self._next = progress.seconds + self._every
+        start, end = ("", "\n") if self._every else ("\r\x1b[K", "\n" if is_last else "")
+        self._stream.write(f"{start}{progress}{end}")
+        self._stream.flush()
+
+
+def _estimate(mean: float, result: RunResult) -> str:
+    low, high = result.reward_interval
+    return f"{mean:.6g}" if low != low else f"{mean:.6g} [{low:.4g}, {high:.4g}]"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
