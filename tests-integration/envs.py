@@ -285,11 +285,11 @@ class Suspicious(gymnasium.Env[Any, Any]):
         return observed
 
 
-class Walk(gymnasium.Env[Any, Any]):
-    """A random walk of 60 steps that take a little while each; the seed says where it goes."""
+class Drift(gymnasium.Env[Any, Any]):
+    """Drifts for 60 steps that take a little while each; the seed says where it goes."""
 
-    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float64)
-    action_space = gymnasium.spaces.Discrete(2)
+    observation_space = spaces.Box(-np.inf, np.inf, (2,), np.float64)
+    action_space = spaces.Discrete(2)
 
     def reset(
         self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
@@ -303,3 +303,38 @@ class Walk(gymnasium.Env[Any, Any]):
         self.position += self.np_random.normal(size=2) * (1 + action)
         self.steps += 1
         return self.position.copy(), float(self.position[0]), self.steps == 60, False, {}
+
+
+class Walk(gymnasium.Env[Any, Any]):
+    """A walk to a goal, of at least 3 steps; the last info says whether it got there.
+
+    How long it takes depends on the seed. The observation has the number of the steps, so that a
+    policy can tell episodes apart.
+    """
+
+    def __init__(self) -> None:
+        self.observation_space = spaces.Dict(
+            {"at": spaces.Box(-np.inf, np.inf, (2,), np.float32), "steps": spaces.Discrete(100)}
+        )
+        self.action_space = spaces.Box(-1, 1, (2,), np.float32)
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        super().reset(seed=seed)
+        self.steps, self.limit = 0, int(self.np_random.integers(3, 12))
+        self.at = 3 * self.np_random.normal(size=2).astype(np.float32)
+        return self._observe(), {"is_success": False}
+
+    def step(self, action: Any) -> Step:
+        self.steps += 1
+        self.at = self.at + action + self.np_random.normal(size=2).astype(np.float32) / 10
+        info: Dict[str, Any] = {"nested": {"steps": self.steps}}
+        arrived = self.steps >= 3 and bool(abs(self.at).max() < 0.2)
+        late = self.steps >= self.limit
+        if arrived or late:
+            info["is_success"] = arrived
+        return self._observe(), -float(abs(self.at).sum()), arrived, late and not arrived, info
+
+    def _observe(self) -> Dict[str, Any]:
+        return {"at": self.at, "steps": self.steps}

@@ -9,7 +9,7 @@ from typing import Any, Iterator, List
 
 import numpy as np
 import pytest
-from envs import Walk
+from envs import Drift
 from servers import ServerProcess, Servers
 
 import rlmesh
@@ -44,14 +44,14 @@ def act(observation: Any) -> Any:
 @pytest.fixture
 def server() -> Iterator[ServerProcess]:
     with Servers() as start:
-        yield start("envs:Walk", factory=True, options={"max_sessions": 16})
+        yield start("envs:Drift", factory=True, options={"max_sessions": 16})
 
 
 @pytest.mark.parametrize(("served", "kills"), [(False, 50), (True, 15)], ids=["here", "served"])
 def test_killed_workers_lose_no_episode_and_change_no_result(
     server: ServerProcess, served: bool, kills: int
 ) -> None:
-    expected = rlmesh.numpy.Model(act).run(Walk(), seeds=SEEDS)
+    expected = rlmesh.numpy.Model(act).run(Drift(), seeds=SEEDS)
     killer = Killer(server, kills)
     model = rlmesh.numpy.Model(killer)
     finished: List[int] = []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from countdown import Countdown
 
@@ -7,13 +9,14 @@ from rlmesh import EnvContract, EnvServer, Model, RemoteEnv, RemoteVectorEnv, Te
 from rlmesh._envs.client import EnvClient
 from rlmesh._envs.local_vector import LocalVectorEnv
 from rlmesh._envs.ports import LocalClient
+from rlmesh._envs.vector_lanes import split_infos
 from rlmesh._envs.vector_view import BlockingVectorView, VectorView
 from rlmesh._rpc.calls import BLOCKING
 from rlmesh._tasks import complete
 from rlmesh._transport.security import Token
 from rlmesh._wire.messages import RESET
 from rlmesh.backends import NativeBackend
-from rlmesh.errors import Busy, EnvError, InvalidValue, NotReset, ProtocolError
+from rlmesh.errors import Busy, EnvError, InvalidValue, NotReset, ProtocolError, SessionLost
 from rlmesh.spaces import Box, Discrete
 
 
@@ -57,6 +60,9 @@ class Countdowns:
 
     def _observe(self):
         return Tensor.from_values([[env.count] for env in self.envs], "int64")
+
+
+ROWS = Tensor.from_values([[1, 2], [3, 4]], "int8")
 
 
 @pytest.fixture
@@ -241,16 +247,54 @@ def test_each_kind_of_client_names_the_other(served):
                 RemoteVectorEnv(server.address)
 
 
-def test_a_run_wants_a_single_env(served, env):
+def test_a_session_wants_a_single_env(served, env):
     model = Model(lambda observation: 0)
     message = r"expected a single environment, got 'Countdowns', which is a vector of 3"
     for _ in range(2):
         with pytest.raises(TypeError, match=message):
-            model.run(served)
+            model.session(served)
     with pytest.raises(TypeError, match=message):
-        model.run(env)
+        model.session(env)
     with RemoteVectorEnv(served) as remote, pytest.raises(TypeError, match=message):
-        model.run(remote)
+        model.session(remote)
+
+
+@pytest.mark.parametrize("where", ["here", "served"])
+def test_a_run_plays_in_all_sub_envs(where, served, env):
+    model = Model(lambda observation: observation[0] % 2)
+    single = model.run(Countdown(), seeds=[2, 7, 3, 5, 4])
+    result = model.run(env if where == "here" else served, seeds=[2, 7, 3, 5, 4])
+    for ours, theirs in zip(result.episodes, single.episodes):
+        # The single env's info has a success, too.
+        assert ours == replace(theirs, success=None)
+    assert [episode.steps for episode in result.episodes] == [2, 7, 3, 5, 4]
+    assert result.timing.lanes == 3
+
+
+def test_a_partial_reset_is_not_made_in_another_session(served, env):
+    with RemoteVectorEnv(served) as remote:
+        remote.reset(seed=[2, 3, 4])
+        remote._client._rpc.close()
+        mask = Tensor.from_values([True, False, False], "bool")
+        with pytest.raises(SessionLost):
+            remote.reset(options={"reset_mask": mask})
+        assert remote.reset(seed=[5, 6, 7])[0].tolist() == [[5], [6], [7]]
+
+
+@pytest.mark.parametrize(
+    ("infos", "first", "second"),
+    [
+        ({"a": [1, 2], "_a": [True, False]}, {"a": 1}, {}),
+        ({"a": [1, 2]}, {"a": 1}, {"a": 2}),
+        ({"a": {"b": [1, 2], "_b": [False, True]}, "_a": [False, True]}, {}, {"a": {"b": 2}}),
+        ({"a": [{"b": 1}, None], "_a": [True, False]}, {"a": {"b": 1}}, {}),
+        ({"a": "of all", "b": [1, 2, 3], 7: [1, 2]}, {7: 1}, {7: 2}),
+        ({"_a": [1, 2]}, {"_a": 1}, {"_a": 2}),
+        ({"a": ROWS}, {"a": ROWS[0]}, {"a": ROWS[1]}),
+    ],
+)
+def test_infos_of_one_sub_env(infos, first, second):
+    assert split_infos(infos, 2) == [first, second]
 
 
 def test_a_single_env_is_no_vector_env():

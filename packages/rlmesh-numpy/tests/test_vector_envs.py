@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rlmesh import EnvServer
-from rlmesh.numpy import RemoteVectorEnv
+from rlmesh.numpy import Model, RemoteVectorEnv
 from rlmesh.numpy.gym import RemoteVectorEnv as GymRemoteVectorEnv
 
 AutoresetMode = getattr(gymnasium.vector, "AutoresetMode", None)
@@ -121,6 +121,37 @@ def test_an_env_that_cannot_be_opened_leaves_nothing_behind():
         for _ in range(2):
             with pytest.raises(TypeError, match="is an env: use RemoteEnv"):
                 GymRemoteVectorEnv(server.address)
+
+
+@pytest.mark.filterwarnings("ignore:seeds:UserWarning")
+@pytest.mark.parametrize("served", [False, True])
+def test_a_run_plays_in_all_sub_envs(served):
+    def act(observation):
+        assert observation["large"].dtype == np.uint8
+        assert type(observation["pair"][0]) is int
+        return 1 + int(observation["count"][0]) % 2
+
+    model = Model(act)
+    single = model.run(Counter(), seeds=[4, 9, 2])
+    with EnvServer(make()) as server:
+        result = model.run(server if served else make(), seeds=[4, 9, 2, 7])
+    assert [episode.seed for episode in result.episodes] == [None] * 4
+    for ours, theirs in zip(result.episodes, single.episodes):
+        assert (ours.steps, ours.reward) == (theirs.steps, theirs.reward)
+    # The fourth is unseeded.
+    assert result.episodes[3].steps == 2
+
+
+@pytest.mark.filterwarnings("ignore:seeds:UserWarning")
+def test_a_run_reads_the_last_info_of_an_episode():
+    class Judged(Counter):
+        def step(self, action):
+            *result, info = super().step(action)
+            return (*result, {**info, "is_success": self.length == 4} if result[2] else info)
+
+    vector = gymnasium.vector.SyncVectorEnv([Judged] * 3)
+    result = Model(lambda observation: 1).run(vector, seeds=[4, 5, 4], max_episodes=4)
+    assert [episode.success for episode in result.episodes] == [True, False, True, False]
 
 
 @pytest.mark.skipif(AutoresetMode is None, reason="Gymnasium has partial resets from 1.1 on")

@@ -173,7 +173,6 @@ def test_an_error_of_one_env_ends_the_others_episodes(make_model, addresses):
     source = Batches()
     with EnvServer(Broken()) as broken, pytest.raises(EnvError, match="stuck"):
         make_model(source).run([*addresses(2), broken.address], seeds=[30, 30, 4])
-    assert len(source.ended) == 3
     assert sorted(source.ended) == sorted(source.episodes)
 
 

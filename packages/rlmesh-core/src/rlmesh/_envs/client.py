@@ -83,10 +83,10 @@ class EnvClient:
             self.contract = await self._open()
 
     async def call(
-        self, op: int, body: Any, payload: Sequence[memoryview]
+        self, op: int, body: Any, payload: Sequence[memoryview], *, goes_on: bool = False
     ) -> Tuple[Any, Sequence[memoryview]]:
-        """Have the server execute one request; see `RpcClient.call`."""
-        if op in (RESET, SELECT) and not self._closed:
+        """Have the server execute one request; see `RpcClient.call` and `EnvCalls.call`."""
+        if op in (RESET, SELECT) and not goes_on and not self._closed:
             # These need nothing of a session that was lost.
             with contextlib.suppress(SessionLost):
                 return await self._call(op, body, payload)
@@ -161,9 +161,17 @@ class EnvCalls(Protocol):
         ...
 
     async def call(
-        self, op: int, body: Any, payload: Sequence[memoryview]
+        self, op: int, body: Any, payload: Sequence[memoryview], *, goes_on: bool = False
     ) -> Tuple[Any, Sequence[memoryview]]:
-        """Execute one request; return the reply's body and payload."""
+        """Execute one request; return the reply's body and payload.
+
+        Args:
+            op: The operation.
+            body: Plain data.
+            payload: The large arrays.
+            goes_on: Whether a reset goes on with what the env did in this session, so that it must
+                not be made in another one.
+        """
         ...
 
     async def select(self, selection: Optional[Selection]) -> None:
@@ -178,6 +186,8 @@ class EnvCalls(Protocol):
 class EnvView:
     """An env as the runtime uses it, with the values of one framework.
 
+    Every episode has the seed of its reset.
+
     Args:
         client: What executes requests on the env, with the env's contract.
         backend: Whose arrays observations and info hold.
@@ -188,6 +198,8 @@ class EnvView:
     Raises:
         TypeError: It is a vector env; see `VectorView`.
     """
+
+    takes_seeds = True
 
     def __init__(
         self,
@@ -251,6 +263,9 @@ class EnvView:
         known = {} if info is None else decode_info(info, reader, self._from_tensor)
         decoded = self._observations.decode(observation, reader)
         return decoded, reward, terminated, truncated, known
+
+    async def leave(self) -> None:
+        """Do nothing: nobody waits for this env."""
 
     async def render(self) -> Any:
         """Return what the env renders in its mode."""

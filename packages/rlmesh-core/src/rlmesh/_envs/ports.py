@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple, Union
 
 from rlmesh._rpc.calls import BLOCKING, Caller
+from rlmesh._runtime.ports import EnvPort
 from rlmesh._tasks import complete
 from rlmesh._transport.security import Token
 from rlmesh._wire.messages import SELECT
 from rlmesh.adapters.selection import Selection
+from rlmesh.backends import Backend
 from rlmesh.errors import RLMeshError
 
-from .client import EnvCalls, EnvClient
+from .client import EnvCalls, EnvClient, EnvView
 from .doors import local_env, new_service
 from .remote import RemoteBase
+from .vector_lanes import SubEnv
+
+LaneEnv = Union[EnvCalls, SubEnv]
+"""What a lane steps in: an env, or one sub-env of a vector env."""
 
 
 def find_env(env_or_address: Any, token: str) -> Tuple[EnvCalls, bool]:
@@ -39,6 +45,29 @@ def find_env(env_or_address: Any, token: str) -> Tuple[EnvCalls, bool]:
             f" or an address such as '127.0.0.1:5555', got {env_or_address!r}"
         )
     return EnvClient(address, Token(token)), True
+
+
+def open_port(
+    env: LaneEnv,
+    backend: Backend,
+    device: Optional[Any] = None,
+    selection: Optional[Selection] = None,
+) -> EnvPort:
+    """Return an env with the values of one framework, as the runtime uses it.
+
+    Args:
+        env: The env.
+        backend: Whose arrays observations hold.
+        device: Where these live; see `Backend.as_device`.
+        selection: What was selected of observations, not of a sub-env's; None: all of them.
+
+    Raises:
+        TypeError: It is a whole vector env.
+        UnsupportedSpace: See `SubEnv.port`.
+    """
+    if isinstance(env, SubEnv):
+        return env.port(backend, device)
+    return EnvView(env, backend, device=device, selection=selection)
 
 
 def give_back(client: EnvCalls, close: bool) -> None:
@@ -80,7 +109,7 @@ class LocalClient:
         """Do nothing: an env in this process is there, and is waited for by calling it."""
 
     async def call(
-        self, op: int, body: Any, payload: Sequence[memoryview]
+        self, op: int, body: Any, payload: Sequence[memoryview], *, goes_on: bool = False
     ) -> Tuple[Any, Sequence[memoryview]]:
         """Execute one request on the env; copy its arrays, as the wire would."""
         reply, parts = self._service.call(op, body, _copied(payload))

@@ -19,8 +19,8 @@ ArrayT = TypeVar("ArrayT")
 class RemoteVectorEnvBase(RemoteBase, Generic[ObsT, ActT, ArrayT]):
     """A served vector env with Gymnasium's methods; subclasses choose the framework of its values.
 
-    It holds the env until `close`, and goes on after a lost session with the next `reset`, as
-    `RemoteEnv` does.
+    It holds the env until `close`, and goes on after a lost session with the next `reset` of all
+    sub-envs, as `RemoteEnv` does.
 
     Args:
         address: Where the vector env is served.

@@ -55,7 +55,9 @@ class VectorView:
         """Start episodes; return observations and infos."""
         parts: Parts = []
         packed = None if options is None else encode_info(dict(options), parts)
-        reply, payload = await self._client.call(RESET, (self._checked_seeds(seed), packed), parts)
+        body = self._checked_seeds(seed), packed
+        is_partial = options is not None and "reset_mask" in options
+        reply, payload = await self._client.call(RESET, body, parts, goes_on=is_partial)
         try:
             observations, infos, elapsed = reply
         except (TypeError, ValueError):

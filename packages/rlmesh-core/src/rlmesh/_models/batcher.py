@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any, Callable, Dict, Hashable, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Hashable, NamedTuple, Optional, Sequence, Tuple
 
 from rlmesh._rpc.calls import LONG
 from rlmesh._runtime.batching import BatchQueue
@@ -45,13 +45,16 @@ class Batcher:
         corners: What predicts; it has a function that takes batches.
         stack: Makes one payload of several.
         terms: The run's.
+        max_wait: Seconds that an observation may be held back for a fuller batch.
     """
 
-    def __init__(self, corners: Corners, stack: Stacker, terms: Terms) -> None:
+    def __init__(
+        self, corners: Corners, stack: Stacker, terms: Terms, max_wait: Optional[float]
+    ) -> None:
         self._corners = corners
         self._stack = stack
         self._horizon = terms.horizon
-        self._queue: BatchQueue[int, _Job] = BatchQueue(terms.max_batch, terms.max_wait)
+        self._queue: BatchQueue[int, _Job] = BatchQueue(terms.max_batch, max_wait)
         self.expect = self._queue.expect
         self.leave = self._queue.leave
         self.delay = self._queue.delay
@@ -137,12 +140,12 @@ class Batchers:
         self._terms = terms
         self._by_kind: Dict[Hashable, Batcher] = {}
 
-    def of_kind(self, kind: Hashable, stack: Stacker) -> Batcher:
-        """Return the batcher of a kind."""
-        if kind not in self._by_kind:
-            batcher = Batcher(self._corners, stack, self._terms)
-            self._by_kind[kind] = batcher
-        return self._by_kind[kind]
+    def of_kind(self, kind: Hashable, stack: Stacker, max_wait: Optional[float]) -> Batcher:
+        """Return the batcher of a kind, where observations wait for so many seconds at most."""
+        key = kind, max_wait
+        if key not in self._by_kind:
+            self._by_kind[key] = Batcher(self._corners, stack, self._terms, max_wait)
+        return self._by_kind[key]
 
     def wait(self, receive: Callable[[float], bool]) -> None:
         """Predict a batch that is due, or wait for more observations.

@@ -26,7 +26,8 @@ from typing import (
 )
 
 from rlmesh._envs.client import EnvCalls
-from rlmesh._envs.ports import find_env, give_back
+from rlmesh._envs.ports import LaneEnv, find_env, give_back
+from rlmesh._envs.vector_lanes import SubEnv
 from rlmesh._rpc.calls import BLOCKING, LONG, Caller, Calls
 from rlmesh._rpc.signals import on_signal
 from rlmesh._runtime.driver import run_episodes
@@ -40,7 +41,7 @@ from rlmesh._runtime.timing import Timing
 from rlmesh._tasks import run_together
 from rlmesh.adapters.selection import Selection
 
-from .lanes import Terms, lane_targets
+from .lanes import Targets, Terms, targets_of, vector_lanes
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
@@ -76,8 +77,11 @@ class Evaluator(Generic[ObsT, ActT]):
 
         Args:
             env_or_address: An env object with `reset` and `step`, an object with an `address`, or
-                an address to dial, such as `"127.0.0.1:5555"`. Of a list of these, all are used.
-            seeds: One seed per episode. Neither seeds nor `max_episodes`: one unseeded episode.
+                an address to dial, such as `"127.0.0.1:5555"`. Of a list of these, all are used,
+                and of a vector env all sub-envs.
+            seeds: One seed per episode. Neither seeds nor `max_episodes`: one unseeded episode. A
+                vector env whose autoreset mode is not `"Disabled"` seeds only the first episode of
+                each sub-env, and results record no seed.
             max_episodes: Number of episodes: fewer than seeds drops the last seeds, more adds
                 unseeded episodes.
             instruction: Text for the model's text inputs.
@@ -91,7 +95,8 @@ class Evaluator(Generic[ObsT, ActT]):
                 smaller, so that less is sent; the result's `metadata` say which. It computes with
                 NumPy, OpenCV and Pillow, whatever the model's framework.
             concurrency: Number of lanes, each of which plays one episode after the other; the
-                lanes of several addresses are spread evenly. None is one for each env or address.
+                lanes of several addresses are spread evenly. None is one for each env or address,
+                and as many as it has sub-envs for a vector env, which allows no other number.
             retries: How often an episode is played again, from its seed, because its env crashed,
                 was lost, or did not answer in time.
             max_batch_size: Observations of different lanes that a model with `predict_batch` or
@@ -113,7 +118,7 @@ class Evaluator(Generic[ObsT, ActT]):
             RLMeshError: The env or a served model cannot be reached, or failed.
         """
         planned = plan_episodes(seeds, max_episodes)
-        targets = lane_targets(env_or_address, concurrency, len(planned))
+        targets = targets_of(env_or_address, concurrency, len(planned))
         terms = Terms(
             instruction,
             _horizon(execution_horizon),
@@ -123,6 +128,8 @@ class Evaluator(Generic[ObsT, ActT]):
             max_batch_size=max_batch_size,
             max_wait=max_wait,
             batch_padding=batch_padding,
+            concurrency=concurrency,
+            episodes=len(planned),
             retries=retries,
         )
         show = ProgressLine() if progress is True else progress or None
@@ -187,7 +194,7 @@ class Evaluator(Generic[ObsT, ActT]):
         """
         terms = Terms(instruction, _horizon(execution_horizon), max_steps)
         with ExitStack() as resources:
-            joined = self._join([env_or_address], terms, token, close_env, resources)
+            joined = self._join(Targets([env_or_address], []), terms, token, close_env, resources)
             return Session(joined.lanes[0], resources.pop_all())
 
     def run_local(
@@ -271,18 +278,18 @@ class Evaluator(Generic[ObsT, ActT]):
             )
         terms = Terms(None, _horizon(execution_horizon), MAX_STEPS, unattended=True)
         with ExitStack() as resources:
-            joined = self._join([env_address], terms, token, False, resources)
+            joined = self._join(Targets([env_address], []), terms, token, False, resources)
             run_episodes(joined.lanes, episodes, on_result or _forget, tick=tick)
 
     def _join(
         self,
-        targets: Sequence[object],
+        targets: Targets,
         terms: Terms,
         token: str,
         close_env: bool,
         resources: ExitStack,
     ) -> Joined:
-        """Return lanes, one for each target.
+        """Return lanes, one for each target, or for each sub-env of vector envs.
 
         Args:
             targets: Envs and addresses.
@@ -294,31 +301,41 @@ class Evaluator(Generic[ObsT, ActT]):
         terms.check()
         self._check(terms)
         resources.callback(self._finish)
-        clients: List[EnvCalls] = []
-        for target in targets:
-            client, is_ours = find_env(target, token)
-            resources.callback(give_back, client, is_ours or close_env)
-            clients.append(client)
         calls = Calls()
-        caller = calls if len(targets) > 1 else BLOCKING
-        policies = self._policies(terms, caller, len(targets))
+        wait = partial(calls.wait, LONG)
+        several = len(targets.first) + len(targets.more) > 1
+
+        def connect(envs: Sequence[object]) -> List[EnvCalls]:
+            clients: List[EnvCalls] = []
+            for env in envs:
+                client, is_ours = find_env(env, token)
+                resources.callback(give_back, client, is_ours or close_env)
+                clients.append(client)
+            caller = calls if several else BLOCKING
+            run_together([client.connect(caller) for client in clients], wait)
+            return clients
+
+        clients = connect(targets.first)
+        if any(client.contract.num_envs is not None for client in clients):
+            envs = vector_lanes(clients, terms)
+        else:
+            envs = [*clients, *connect(targets.more)]
+        policies = self._policies(terms, calls if len(envs) > 1 else BLOCKING, len(envs))
         joined = Joined([], partial(policies.wait, calls.wait), {})
         if terms.pushdown:
             joined.metadata["pushdown"] = []
 
-        async def open_lane(number: int, client: EnvCalls) -> None:
-            await client.connect(caller)
-            env, policy, selection = await policies.join(number, client, resources)
-            if selection is not None:
-                await client.select(selection)
+        async def open_lane(number: int, env: LaneEnv) -> None:
+            port, policy, selection = await policies.join(number, env, resources)
+            if selection is not None and not isinstance(env, SubEnv):
+                await env.select(selection)
                 if terms.pushdown:
-                    lines = selection.lines(client.contract.observation_space)
+                    lines = selection.lines(env.contract.observation_space)
                     joined.metadata["pushdown"] = lines
-            lane = Lane(number, env, policy, terms.instruction, terms.max_steps)
+            lane = Lane(number, port, policy, terms.instruction, terms.max_steps)
             joined.lanes.append(lane)
 
-        opening = [open_lane(number, client) for number, client in enumerate(clients)]
-        run_together(opening, partial(calls.wait, LONG))
+        run_together([open_lane(number, env) for number, env in enumerate(envs)], wait)
         joined.lanes.sort(key=lambda lane: lane.number)
         return joined
 
@@ -343,13 +360,13 @@ class Policies(Protocol):
     """Makes the policies of one run's lanes."""
 
     async def join(
-        self, lane: int, client: EnvCalls, resources: ExitStack
+        self, lane: int, env: LaneEnv, resources: ExitStack
     ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
         """Return an env's port and its policy, with values of the same kind, and what is sent.
 
         Args:
             lane: The number of the env's lane.
-            client: Executes requests on the env.
+            env: The env, or one sub-env of a vector env, of which all is sent.
             resources: Takes what is to be done at the end.
         """
         ...

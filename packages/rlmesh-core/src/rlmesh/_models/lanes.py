@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, List, NamedTuple, Optional
+from itertools import zip_longest
+from typing import Any, List, NamedTuple, Optional, Sequence
+
+from rlmesh._envs.client import EnvCalls
+from rlmesh._envs.local import is_vector_env
+from rlmesh._envs.ports import LaneEnv
+from rlmesh._envs.vector_lanes import sub_envs
 
 DEFAULT_BATCH_SIZE = 32
 """Observations that are predicted together at most, unless the caller says otherwise."""
@@ -22,6 +28,8 @@ class Terms(NamedTuple):
         max_wait: Seconds that an observation may be held back for a fuller batch; None leaves
             it open.
         batch_padding: Whether every batch is filled up to `max_batch_size`.
+        concurrency: Number of lanes; None leaves it open.
+        episodes: Number of episodes, above which there are no lanes; None for no end of them.
         retries: How often an episode is played again whose env was lost.
     """
 
@@ -33,6 +41,8 @@ class Terms(NamedTuple):
     max_batch_size: Optional[int] = None
     max_wait: Optional[float] = None
     batch_padding: bool = False
+    concurrency: Optional[int] = None
+    episodes: Optional[int] = None
     retries: int = 0
 
     def check(self) -> None:
@@ -55,8 +65,21 @@ class Terms(NamedTuple):
         return DEFAULT_BATCH_SIZE if self.max_batch_size is None else self.max_batch_size
 
 
-def lane_targets(env_or_address: object, concurrency: Optional[int], episodes: int) -> List[Any]:
-    """Return the env of each lane; addresses take turns.
+class Targets(NamedTuple):
+    """The envs and addresses of a run.
+
+    Attributes:
+        first: What the caller gave, each of them once.
+        more: Those of further lanes, for which the addresses take turns; of no use where there is
+            a vector env, which has its own lanes.
+    """
+
+    first: List[Any]
+    more: List[Any]
+
+
+def targets_of(env_or_address: object, concurrency: Optional[int], episodes: int) -> Targets:
+    """Return the env of each lane.
 
     Args:
         env_or_address: What `run` was given.
@@ -82,10 +105,46 @@ def lane_targets(env_or_address: object, concurrency: Optional[int], episodes: i
         )
     lanes = [targets[index % len(targets)] for index in range(count)]
     for target in targets:
-        shared = sum(other is target for other in lanes)
+        shared = sum(other is target for other in (targets if is_vector_env(target) else lanes))
         if shared > 1 and hasattr(target, "step"):
             raise ValueError(
                 f"concurrency: an env object is one lane, and {target!r} would be {shared}; serve"
                 " a factory of envs with rlmesh.EnvServer, and pass its address"
             )
-    return lanes[: max(episodes, 1)]
+    lanes = lanes[:episodes]
+    return Targets(lanes[: len(targets)], lanes[len(targets) :])
+
+
+def vector_lanes(clients: Sequence[EnvCalls], terms: Terms) -> List[LaneEnv]:
+    """Return the envs of lanes where some are vector envs, whose sub-envs take turns.
+
+    Args:
+        clients: Execute requests on envs and vector envs.
+        terms: The run's.
+
+    Raises:
+        TypeError: It is no run.
+        ValueError: There are more or fewer lanes than asked for, or images are to be pushed down.
+        InvalidValue: See `sub_envs`.
+    """
+    vector = next(client.contract for client in clients if client.contract.num_envs is not None)
+    what = f"{vector.env_id!r}, which is a vector of {vector.num_envs}"
+    if not terms.unattended:
+        raise TypeError(
+            f"session: expected a single environment, got {what}; run() plays in all of them"
+        )
+    if terms.pushdown:
+        raise ValueError(
+            f"pushdown: a vector env sends whole observations; expected None for {what}"
+        )
+    groups: List[List[LaneEnv]] = []
+    for client in clients:
+        is_vector = client.contract.num_envs is not None
+        groups.append([*sub_envs(client, terms.max_steps)] if is_vector else [client])
+    lanes = [one for turn in zip_longest(*groups) for one in turn if one is not None]
+    if terms.concurrency not in (None, len(lanes)):
+        raise ValueError(
+            f"concurrency: a vector env has a lane for each sub-env, so {len(lanes)} lanes in all;"
+            f" expected that or None, got {terms.concurrency} for {what}"
+        )
+    return lanes[: terms.episodes]

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from time import perf_counter
 from typing import Any, Callable, Optional, Sequence, Tuple
 
-from rlmesh._envs.client import EnvCalls, EnvView
+from rlmesh._envs.ports import LaneEnv, open_port
+from rlmesh._envs.vector_lanes import SubEnv
 from rlmesh._rpc.calls import LONG
 from rlmesh._runtime.context import Episode, PredictContext
 from rlmesh._runtime.ports import EnvPort, Policy
@@ -153,10 +154,14 @@ class LocalPolicies:
             self._batchers = Batchers(self._corners, terms)
 
     async def join(
-        self, lane: int, client: EnvCalls, resources: ExitStack
+        self, lane: int, env: LaneEnv, resources: ExitStack
     ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
         """Return an env's port and its policy, and what is sent; see `Policies`."""
-        terms, contract = self._terms, client.contract
+        terms, contract = self._terms, env.contract
+        selects, max_wait = terms.unattended, terms.max_wait
+        if isinstance(env, SubEnv):
+            # All sub-envs are stepped at once: whatever is ready then is all that will be.
+            selects, max_wait = False, 0.0 if max_wait is None else max_wait
         adaptation = Adaptation(
             self._spec,
             contract,
@@ -168,11 +173,10 @@ class LocalPolicies:
         )
         batcher: Optional[Batcher] = None
         if self._batchers is not None:
-            batcher = self._batchers.of_kind(batch_kind(contract), adaptation.stack)
+            batcher = self._batchers.of_kind(batch_kind(contract), adaptation.stack, max_wait)
         policy = LocalPolicy(self._source, adaptation, self._corners, terms.horizon, lane, batcher)
-        selection = adaptation.selection if terms.unattended else None
-        env = EnvView(client, self._backend, device=self._device, selection=selection)
-        return env, policy, selection
+        selection = adaptation.selection if selects else None
+        return open_port(env, self._backend, self._device, selection), policy, selection
 
     def wait(self, receive: Callable[[float], bool]) -> None:
         """Predict a batch that is due, or wait for more observations."""

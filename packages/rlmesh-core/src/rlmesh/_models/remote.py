@@ -6,7 +6,9 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Callable, ClassVar, Mapping, Optional, Tuple, Type, TypeVar
 
-from rlmesh._envs.client import EnvCalls, EnvView
+from rlmesh._envs.client import EnvView
+from rlmesh._envs.ports import LaneEnv, open_port
+from rlmesh._envs.vector_lanes import SubEnv
 from rlmesh._rpc.calls import LONG, Caller
 from rlmesh._rpc.client import RpcClient
 from rlmesh._rpc.dial import dial
@@ -155,22 +157,26 @@ class _RemotePolicies:
         self._caller = caller
 
     async def join(
-        self, lane: int, client: EnvCalls, resources: ExitStack
+        self, lane: int, env: LaneEnv, resources: ExitStack
     ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
         """Return an env's port and its policy, and what is sent; see `Policies`."""
         rpc = self._dial()
         resources.callback(rpc.close)
         policy = RemotePolicy(rpc, self._timeouts, self._caller)
-        await policy.connect(client.contract, self._terms)
-        if self._terms.unattended:
+        terms, backend, device = self._terms, self._backend, self._device
+        if isinstance(env, SubEnv):
+            # Taken out of a batch, and passed on whole; nobody looks at them on the way.
+            terms, backend, device = terms._replace(unattended=False), NativeBackend(), None
+        contract = env.contract
+        await policy.connect(contract, terms)
+        if terms.unattended and not isinstance(env, SubEnv):
             policy.use(ForwardingCodec(), ForwardingCodec())
-            return EnvView.forwarding(client), policy, policy.selection
-        contract = client.contract
+            return EnvView.forwarding(env), policy, policy.selection
         policy.use(
-            Codec(contract.observation_space, self._backend, "observation"),
-            Codec(contract.action_space, self._backend, "action", device=self._device),
+            Codec(contract.observation_space, backend, "observation"),
+            Codec(contract.action_space, backend, "action", device=device),
         )
-        return EnvView(client, self._backend, device=self._device), policy, None
+        return open_port(env, backend, device), policy, None
 
     def wait(self, receive: Callable[[float], bool]) -> None:
         """Wait for messages."""

@@ -49,6 +49,8 @@ async def _run_lane(
             await lane.end_episode()
         finally:
             await lane.leave()
+    # After an error, which makes all lanes end, there is nothing to go on with.
+    await lane.env.leave()
 
 
 async def _run_episode(

@@ -61,7 +61,7 @@ class Lane:
 
     def _begin(self, seed: Optional[int]) -> None:
         """Set everything that is counted in an episode to its start."""
-        self._seed = seed
+        self._seed = seed if self.env.takes_seeds else None
         self.steps, self._reward = 0, 0.0
         self.env_lost = False
         self._terminated = self._truncated = False
@@ -86,7 +86,7 @@ class Lane:
         self._ended = now = perf_counter()
         self._env_since = self.env.env_seconds
         self.usage.acted(self._env_since, now - self._started)
-        self._episode = episode = Episode(os.urandom(16).hex(), seed, self._instruction)
+        self._episode = episode = Episode(os.urandom(16).hex(), self._seed, self._instruction)
         self._info = info
         await self._policy.start_episode(episode)
         return observation, info

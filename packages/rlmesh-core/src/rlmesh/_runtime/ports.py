@@ -22,6 +22,11 @@ class EnvPort(Protocol):
         """What the env itself took for the last `reset` or `step`, in seconds."""
         ...
 
+    @property
+    def takes_seeds(self) -> bool:
+        """Whether every episode has the seed that its `reset` was given."""
+        ...
+
     async def reset(
         self, seed: Optional[int], options: Optional[Mapping[str, Any]] = None
     ) -> Tuple[Any, Any]:
@@ -30,6 +35,10 @@ class EnvPort(Protocol):
 
     async def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
         """Return observation, reward, terminated, truncated and info."""
+        ...
+
+    async def leave(self) -> None:
+        """Called when no more episodes come, but not after an error, which ends all lanes."""
         ...
 
 
