@@ -107,10 +107,7 @@ def make_env(name: str) -> Any:
 
     if name == _MUJOCO:
         return gymnasium.make(name)
-    import ale_py
-
-    gymnasium.register_envs(ale_py)
-    env = gymnasium.make(name, frameskip=1)
+    env = gymnasium.make(f"ale_py:{name}", frameskip=1)
     return gymnasium.wrappers.FrameStackObservation(gymnasium.wrappers.AtariPreprocessing(env), 4)
 
 
