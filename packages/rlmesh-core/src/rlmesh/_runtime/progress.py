@@ -120,7 +120,7 @@ class ProgressLine:
     def __init__(self, stream: Optional[TextIO] = None, every: float = 30.0) -> None:
         self._stream = sys.stderr if stream is None else stream
         self._every = 0.0 if self._stream.isatty() else every
-        self._next = 0.0
+        self._next = self._every
 
     def __call__(self, progress: Progress) -> None:
         """Show it."""
