@@ -96,7 +96,7 @@ def measure(rounds: int, quick: bool) -> None:
         empty = _megabytes(pid, "VmRSS")
         for before, sessions in zip((0, *effort.sessions), effort.sessions):
             for first in range(before, sessions, _LANES):
-                start(range(first, min(first + _LANES, sessions)), 1_000_000)
+                start(range(first, min(first + _LANES, sessions)), 100_000)
             _wait(clients, counts[:sessions], 2)
             cells[f"{sessions} sessions"] = _row(pid, empty, counts, sessions, effort.window)
         _wait(clients, counts, effort.episodes)
