@@ -91,8 +91,14 @@ def measure(rounds: int, quick: bool) -> None:
             clients.append(FORK.Process(target=_run, args=arguments, daemon=True))
             clients[-1].start()
 
+        def end() -> None:
+            for client in clients:
+                client.join()
+            assert not any(client.exitcode for client in clients), "a client has failed"
+            clients.clear()
+
         start(range(1), 4)
-        clients.pop().join()
+        end()
         empty = _megabytes(pid, "VmRSS")
         for before, sessions in zip((0, *effort.sessions), effort.sessions):
             for first in range(before, sessions, _LANES):
@@ -104,8 +110,7 @@ def measure(rounds: int, quick: bool) -> None:
             name = f"{most} sessions, {counts.sum() // _STEPS} episodes"
             cells[name] = _row(pid, empty, counts, most, effort.window)
         enough.set()
-        for client in clients:
-            client.join()
+        end()
         peak, left = _megabytes(pid, "VmHWM"), _megabytes(pid, "VmRSS")
     columns = ["steps/s", "slowest/median", "fastest/median", "resident MB", "KB per session"]
     memory = f"{empty:.1f} MB before, {peak:.1f} MB at most, {left:.1f} MB afterwards"

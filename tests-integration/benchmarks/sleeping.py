@@ -85,8 +85,10 @@ class SleepingEnv:
         self._scenario = scenario
         self._steps = steps
         self._lane = lane
-        path = Path(folder, f"{lane}-{os.getpid()}.span")
-        self._span = np.memmap(path, np.float64, mode="w+", shape=3)
+        path = Path(folder, f"{lane}-{os.getpid()}")
+        np.zeros(3).tofile(path)
+        path = path.rename(path.with_suffix(".span"))
+        self._span = np.memmap(path, np.float64, mode="r+", shape=3)
         self._draws = Random(0)
         self._observation = np.zeros(2, np.float32)
 
