@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from functools import partial
 from time import monotonic
-from typing import Deque, Dict, Generic, Hashable, List, Optional, Sequence, Tuple, TypeVar, cast
+from typing import (
+    Callable,
+    Deque,
+    Dict,
+    Generic,
+    Hashable,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    cast,
+)
 
 from .scheduling import BatchScheduler
 
@@ -33,14 +46,17 @@ class BatchQueue(Generic[LaneT, JobT]):
         self._sent: Dict[LaneT, float] = {}
         self._on_the_way: Deque[float] = deque(maxlen=_RECENT)
         self._due: Sequence[LaneT] = ()
+        # What the scheduler is to learn when there is time: not before the lanes have acted.
+        self._news: List[Callable[[], None]] = []
 
     def expect(self, lane: LaneT, *, reset: bool = False) -> None:
         """Note that a lane acts now, or begins an episode, and will be back."""
         self._sent[lane] = now = monotonic()
-        self._scheduler.lane_sent(lane, now, reset=reset)
+        self._news.append(partial(self._scheduler.lane_sent, lane, now, reset))
 
     def leave(self, lane: LaneT) -> None:
         """Note that a lane will not be back; what it has waiting is dropped."""
+        self._learn()
         self._jobs.pop(lane, None)
         self._sent.pop(lane, None)
         self._scheduler.lane_gone(lane)
@@ -53,6 +69,7 @@ class BatchQueue(Generic[LaneT, JobT]):
             job: What is to be predicted.
             env_seconds: What its env took for it.
         """
+        self._learn()
         self._jobs[lane] = job
         now, away = monotonic(), None
         sent = self._sent.pop(lane, None)
@@ -64,6 +81,7 @@ class BatchQueue(Generic[LaneT, JobT]):
 
     def delay(self) -> float:
         """Return for how long to wait for more; 0 if jobs are due, infinite if there are none."""
+        self._learn()
         if not self._jobs:
             return math.inf
         now = monotonic()
@@ -80,4 +98,9 @@ class BatchQueue(Generic[LaneT, JobT]):
 
     def taken(self) -> None:
         """Note that those have been predicted."""
-        self._scheduler.forward_finished(monotonic())
+        self._news.append(partial(self._scheduler.forward_finished, monotonic()))
+
+    def _learn(self) -> None:
+        for learn in self._news:
+            learn()
+        self._news.clear()

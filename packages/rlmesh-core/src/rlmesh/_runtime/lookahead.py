@@ -30,7 +30,7 @@ class _Plan(NamedTuple):
 def lookahead(
     now: float, lanes: List[Expected], ready: int, cost: Sequence[float], most: int, noise: float
 ) -> int:
-    """Return how many of the lanes that are ready to take now; 0 is to wait for more.
+    """Return how many lanes to take together; if more than are ready now, they are waited for.
 
     Args:
         now: The time, in seconds.
@@ -55,8 +55,7 @@ def lookahead(
     best = max(scores)
     if best <= at_once + margin:
         return ready
-    first = plans[scores.index(best)].first
-    return first if first <= ready else 0
+    return plans[scores.index(best)].first
 
 
 def _plans(

@@ -82,6 +82,9 @@ class BatchScheduler:
         self._started = self._free = 0.0
         self._unasked = False
         self._ending = False
+        # How many lanes are waited for, and until when.
+        self._wanted = 0
+        self._until = 0.0
 
     def lane_sent(self, lane: Hashable, now: float, reset: bool = False) -> None:
         """Note that a lane's action has gone out, and its next observation is expected.
@@ -92,6 +95,7 @@ class BatchScheduler:
             reset: It was a reset: those take other times than steps.
         """
         known = self._lanes.setdefault(lane, _Lane())
+        self._wanted = 0
         self._ready.pop(lane, None)
         self._away[lane] = known
         if reset:
@@ -140,6 +144,7 @@ class BatchScheduler:
         self._ready.pop(lane, None)
         self._away.pop(lane, None)
         self._lanes.pop(lane, None)
+        self._wanted = 0
         # There was no episode for it, so those that run are the last, until one is reset again.
         self._ending = True
 
@@ -168,6 +173,8 @@ class BatchScheduler:
         usual = self._usual[False].median
         if not ready:
             return Decision()
+        if ready < self._wanted and now < self._until:
+            return Decision((), self._until)
         if lanes == 1 or (ready >= self._most and lanes > self._most) or not (cost and usual):
             return self._oldest(self._most)
         if cost[min(ready, self._most)] < _TRIFLE:
@@ -196,21 +203,24 @@ class BatchScheduler:
         elif only and not away:
             take = (ready + 1) // 2
         elif only and due <= deadline:
-            take = 0
+            take = ready + 1
         else:
             here = [self._lanes[lane] for lane in self._ready]
             queue = [(now, one.pace or usual, one.weight) for one in here]
             take = self._look_ahead(now, queue + away, ready, cost)
-        if take:
+        if take <= ready:
             # Those that are left out have to wait for this forward pass.
             return self._oldest(take if now + cost[take] <= bound else ready)
-        # A little later than expected, so that it is mostly there.
-        return Decision((), min(due + max(0.05 * (due - now), 1e-5), deadline))
+        # A little later than the last of them is expected, so that it is mostly there.
+        last = away[take - ready - 1][0]
+        self._wanted = take
+        self._until = min(last + max(0.05 * (last - now), 1e-5), deadline)
+        return Decision((), self._until)
 
     def _look_ahead(
         self, now: float, queue: List[Expected], ready: int, cost: Sequence[float]
     ) -> int:
-        """Return how many to take now, or 0; many lanes are looked at in bundles."""
+        """Return how many to take, now or later; many lanes are looked at in bundles."""
         step = -(-len(queue) // _UNITS)
         if step == 1:
             return lookahead(now, queue, ready, cost, self._most, self._noise)
@@ -218,7 +228,7 @@ class BatchScheduler:
         bundles = min(-(-ready // step), most)
         costs = [cost[min(size * step, self._most)] for size in range(most + 1)]
         take = lookahead(now, queue[::step], bundles, costs, most, self._noise)
-        return ready if take == bundles else take * step
+        return ready if take == bundles else min(take * step, len(queue))
 
     def _oldest(self, count: int) -> Decision:
         return Decision(sorted(self._ready, key=self._ready.__getitem__)[:count])
