@@ -1,7 +1,8 @@
 """A model that serves several lanes in batches, simulated in virtual time.
 
 The caller is one thread, as the real one is: while a forward pass runs, it receives nothing. A lane
-that finishes its episode takes the next one from a queue. Times are in seconds.
+that finishes its episode takes the next one from a queue, unless the others are through sooner.
+Times are in seconds.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import heapq
 import random
 from typing import Callable, Dict, Hashable, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+
+from rlmesh._runtime.dealing import Standing, is_worthwhile
 
 EnvSeconds = Callable[[random.Random], float]
 """Draws what an env takes for one step, or for one reset."""
@@ -95,7 +98,9 @@ def simulate(work: Work, schedule: Schedule, until: float = float("inf")) -> Tra
     draws = [random.Random(f"{work.seed} {lane}") for lane in lanes]
     resets = work.reset_seconds or work.env_seconds
     left = work.episodes
+    playing = set(lanes)
     steps = dict.fromkeys(lanes, 0)
+    taken = dict.fromkeys(lanes, 0)
     served = dict.fromkeys(lanes, 0)
     sent: Dict[int, float] = {}
     flying: List[Tuple[float, int]] = []
@@ -113,13 +118,26 @@ def simulate(work: Work, schedule: Schedule, until: float = float("inf")) -> Tra
         if lane != work.hung or reset:
             heapq.heappush(flying, (now + seconds, lane))
 
+    def takes_another(lane: int) -> bool:
+        """Decide as a run does, which knows nothing before the first episodes are finished."""
+        paces = {one: now / taken[one] for one in playing if taken[one]}
+        if not left or lane not in paces:
+            return left > 0
+        others = [
+            Standing((work.steps - steps[one]) * pace, work.steps * pace)
+            for one, pace in paces.items()
+            if one != lane
+        ]
+        return is_worthwhile(work.steps * paces[lane], others, left)
+
     def take_episode(lane: int) -> None:
         nonlocal left
-        if left:
+        if takes_another(lane):
             left -= 1
             steps[lane] = 0
             send(lane, reset=True)
         else:
+            playing.discard(lane)
             schedule.lane_gone(lane)
 
     for lane in lanes:
@@ -152,6 +170,7 @@ def simulate(work: Work, schedule: Schedule, until: float = float("inf")) -> Tra
             schedule.forward_finished(now)
             for lane in batch:
                 steps[lane] += 1
+                taken[lane] += 1
                 served[lane] += 1
                 send(lane, reset=False)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+import time
 
 import pytest
 from countdown import Countdown
@@ -244,3 +245,23 @@ def test_two_runs_at_once_do_not_disturb_each_other(make_model, addresses):
     for thread in threads:
         thread.join()
     assert results == [expected, expected]
+
+
+def test_a_slow_lane_does_not_hold_up_the_last_episodes(addresses):
+    class Slow(Countdown):
+        def step(self, action):
+            time.sleep(0.02)
+            return super().step(action)
+
+    played = []
+
+    class Recording(Slow):
+        def reset(self, *, seed=None, options=None):
+            played.append(seed)
+            return super().reset(seed=seed, options=options)
+
+    with EnvServer(Recording()) as slow:
+        result = Model(alone).run([slow.address, *addresses(2)], seeds=[20] * 40)
+    assert result == Model(alone).run(Countdown(), seeds=[20] * 40)
+    # The others are through with the rest before it has finished its first.
+    assert len(played) == 1

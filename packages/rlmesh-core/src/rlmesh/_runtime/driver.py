@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Callable, Iterable, Iterator, Optional, Sequence
+from typing import Callable, Iterable, Optional, Sequence
 
 from rlmesh._tasks import run_together
 
+from .dealing import Dealer
 from .lane import LOST, Lane
 from .plan import PlannedEpisode
 from .results import EpisodeResult
@@ -20,7 +21,7 @@ def run_episodes(
     idle: Callable[[], object] = lambda: None,
     tick: Optional[Callable[[], None]] = None,
 ) -> None:
-    """Run episodes; a lane that has finished one takes the next.
+    """Run episodes; a lane that has finished one takes the next, unless others are much faster.
 
     Args:
         lanes: What plays them.
@@ -30,20 +31,24 @@ def run_episodes(
         idle: Waits until a lane can go on; see `run_together`.
         tick: Called before each step; what it raises ends all of it.
     """
-    queue = iter(episodes)
-    run_together([_run_lane(lane, queue, report, retries, tick) for lane in lanes], idle)
+    dealer = Dealer(lanes, episodes)
+    run_together([_run_lane(lane, dealer, report, retries, tick) for lane in lanes], idle)
 
 
 async def _run_lane(
     lane: Lane,
-    queue: Iterator[PlannedEpisode],
+    dealer: Dealer,
     report: Callable[[EpisodeResult], None],
     retries: int,
     tick: Optional[Callable[[], None]],
 ) -> None:
     try:
-        for episode in queue:
-            report(await _run_episode(lane, episode, retries, tick))
+        episode = dealer.deal(lane)
+        while episode is not None:
+            result = await _run_episode(lane, episode, retries, tick)
+            dealer.add(result.steps)
+            report(result)
+            episode = dealer.deal(lane)
     finally:
         try:
             await lane.end_episode()

@@ -34,6 +34,17 @@ class Usage:
     batches: float = 0.0
     model_seconds: float = 0.0
 
+    @property
+    def seconds(self) -> float:
+        """What all of it took, in env and model and between."""
+        return (
+            self.env_seconds
+            + self.wire_seconds
+            + self.adapter_seconds
+            + self.queue_seconds
+            + self.predict_seconds
+        )
+
     def acted(self, env_seconds: float, elapsed: float) -> None:
         """Add a reset or a step: what the env took of what was waited."""
         self.env_seconds += env_seconds
