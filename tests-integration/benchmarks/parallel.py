@@ -7,7 +7,8 @@ Without a name, all three:
     scenarios  eight lanes whose envs and model only sleep; see `scenarios.py`. The contenders:
 
                reference  lockstep over the pipes of eight processes, and no more
-               best       the best schedule that `schedules.py` finds, simulated
+               best       the best schedule that `schedules.py` finds, simulated with sleeps
+                          as long as they really are
                local      `rlmesh.numpy.Model.run` with eight served envs
                served     the same with `RemoteModel.run`: the model in a process of its own, too
                factory    in scenario a, as local, with the eight envs behind one address

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
+from itertools import chain
 from time import perf_counter_ns
-from typing import Any, Deque, Dict, Hashable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Deque, Dict, Hashable, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.options import ServeOptions
@@ -27,8 +28,17 @@ from .source import Source
 logger = logging.getLogger("rlmesh.server")
 
 
+class _Arrived(NamedTuple):
+    """A predict whose observation is decoded."""
+
+    call: Call
+    route: Route
+    observation: Any
+    context: PredictContext
+
+
 class _Job(NamedTuple):
-    """A predict that is decoded."""
+    """A predict whose observation is adapted."""
 
     call: Call
     route: Route
@@ -71,8 +81,8 @@ class ModelService:
         padding = options.max_batch_size if options.batch_padding else 0
         self._corners = Corners(source.corners, backend, padding)
         self._options = options
-        self._queues: Dict[Hashable, BatchQueue[Session, Call]] = {}
-        self._next: Optional[BatchQueue[Session, Call]] = None
+        self._queues: Dict[Hashable, BatchQueue[Session, _Arrived]] = {}
+        self._next: Optional[BatchQueue[Session, _Arrived]] = None
         self._singles: Deque[Call] = deque()
         self._closed = False
 
@@ -91,19 +101,19 @@ class ModelService:
         delay = math.inf if self._next is None else delays[self._next]
         return None if delay == math.inf else delay
 
-    def execute(self, waiting: Deque[Call]) -> Sequence[Tuple[Call, Outcome]]:
+    def execute(self, waiting: Deque[Call]) -> Iterable[Tuple[Call, Outcome]]:
         """Execute the next call; of predicts that go together, a batch."""
-        # With what has arrived by now, it may be better to wait after all.
-        if self.delay(waiting) != 0:
+        # With what has arrived since `delay`, it may be better to wait after all.
+        if waiting and self.delay(waiting) != 0:
             return ()
         if self._singles or self._next is None:
-            call = self._singles.popleft()
-            return self._predict([call]) if call.op == PREDICT else (self._configured(call),)
+            return self._execute_single(self._singles.popleft())
         queue = self._next
-        outcomes = self._predict([call for _, call in queue.take()])
+        batch = queue.take()
+        outcomes = self._predict([arrived for _, arrived in batch])
         queue.taken()
-        for call, _ in outcomes:
-            queue.expect(call.session)
+        for session, _ in batch:
+            queue.expect(session)
         return outcomes
 
     def release(self, session: Session) -> None:
@@ -133,18 +143,26 @@ class ModelService:
             options = self._options
             queue = BatchQueue(options.max_batch_size, options.max_wait)
             self._queues[route.key] = queue
-        queue.put(call.session, call, env_seconds(call.body))
+        try:
+            # While there is time: the model is waiting for others.
+            arrived = _decode(call)
+        except Exception:
+            self._singles.append(call)
+        else:
+            queue.put(call.session, arrived, env_seconds(call.body))
 
     def _expect_nothing(self, session: Session) -> None:
         """Wait for no predicts of a session any more."""
         if session.state.key in self._queues:
             self._queues[session.state.key].leave(session)
 
-    def _configured(self, call: Call) -> Tuple[Call, Outcome]:
+    def _execute_single(self, call: Call) -> Iterable[Tuple[Call, Outcome]]:
         try:
-            return call, (self._configure(call), [])
+            if call.op == PREDICT:
+                return self._predict([_decode(call)])
+            return ((call, (self._configure(call), [])),)
         except Exception as exc:
-            return call, Failure(exc)
+            return ((call, Failure(exc)),)
 
     def _configure(self, call: Call) -> Any:
         """Execute a call that is no predict; return the reply's body."""
@@ -202,24 +220,21 @@ class ModelService:
         route.end(episode_id)
         self._source.end_episode(episode_id)
 
-    def _predict(self, calls: Sequence[Call]) -> Sequence[Tuple[Call, Outcome]]:
+    def _predict(self, batch: Sequence[_Arrived]) -> Iterable[Tuple[Call, Outcome]]:
         """Return what came of predicts that go into one batch."""
-        outcomes: List[Tuple[Call, Outcome]] = []
+        failed: List[Tuple[Call, Outcome]] = []
         jobs: List[_Job] = []
-        for call in calls:
+        for call, route, observation, context in batch:
             try:
-                route = _route_of(call.session)
-                observation, context = route.decode(call.body, call.payload)
                 started = perf_counter_ns()
                 payload = route.adaptation.payload(context.episode_id, observation)
                 jobs.append(_Job(call, route, payload, context, perf_counter_ns() - started))
             except Exception as exc:
-                outcomes.append((call, Failure(exc)))
-        if jobs:
-            outcomes += self._act(jobs)
-        return outcomes
+                failed.append((call, Failure(exc)))
+        return chain(failed, self._act(jobs)) if jobs else failed
 
-    def _act(self, jobs: Sequence[_Job]) -> List[Tuple[Call, Outcome]]:
+    def _act(self, jobs: Sequence[_Job]) -> Iterable[Tuple[Call, Outcome]]:
+        """Predict a batch; what is left to do is done as its outcomes are asked for."""
         route = jobs[0].route
         started = perf_counter_ns()
         try:
@@ -233,19 +248,29 @@ class ModelService:
             if len(jobs) == 1:
                 return [(jobs[0].call, Failure(exc, signature(jobs[0].payload, "observation")))]
             # One by one, so that the error goes to whom it belongs, and to nobody else.
-            return [outcome for job in jobs for outcome in self._act([job])]
+            # The outcomes of each at once: the next may be predicted into the same memory.
+            return [outcome for job in jobs for outcome in list(self._act([job]))]
         elapsed = perf_counter_ns() - started
-        outcomes: List[Tuple[Call, Outcome]] = []
-        for job, actions in zip(jobs, chunks):
-            try:
-                started = perf_counter_ns()
-                adapted = job.route.adaptation.actions(job.context.episode_id, actions)
-                adapting = job.adapting + perf_counter_ns() - started
-                bodies, parts = job.route.encode(adapted)
-                outcomes.append((job.call, ((bodies, elapsed, adapting, len(jobs)), parts)))
-            except Exception as exc:
-                outcomes.append((job.call, Failure(exc)))
-        return outcomes
+        size = len(jobs)
+        return (_outcome(job, actions, elapsed, size) for job, actions in zip(jobs, chunks))
+
+
+def _outcome(
+    job: _Job, actions: Sequence[Any], predicting: int, batch_size: int
+) -> Tuple[Call, Outcome]:
+    try:
+        started = perf_counter_ns()
+        adapted = job.route.adaptation.actions(job.context.episode_id, actions)
+        adapting = job.adapting + perf_counter_ns() - started
+        bodies, parts = job.route.encode(adapted)
+        return job.call, ((bodies, predicting, adapting, batch_size), parts)
+    except Exception as exc:
+        return job.call, Failure(exc)
+
+
+def _decode(call: Call) -> _Arrived:
+    route = _route_of(call.session)
+    return _Arrived(call, route, *route.decode(call.body, call.payload))
 
 
 def _route_of(session: Session) -> Route:

@@ -98,6 +98,9 @@ class RpcServer(Reception):
                 incoming = receive(patience)
                 if incoming is not None:
                     self._handle(incoming)
+                    if len(self._sessions) > 1:
+                        # What has arrived together is looked at together.
+                        self._receive_all()
             if time.monotonic() >= self._next_check:
                 self._check()
             if self._sessions.ended:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Deque, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
+from typing import (
+    Any,
+    Deque,
+    Iterable,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from rlmesh._wire.payload import Parts
 
@@ -68,8 +79,10 @@ class Service(Protocol):
         """
         ...
 
-    def execute(self, waiting: Deque[Call]) -> Sequence[Tuple[Call, Outcome]]:
+    def execute(self, waiting: Deque[Call]) -> Iterable[Tuple[Call, Outcome]]:
         """Execute one call, or several that go together, of those that have arrived.
+
+        What is returned is sent as it is iterated over.
 
         Args:
             waiting: As for `delay`. Another thread may add calls meanwhile.
