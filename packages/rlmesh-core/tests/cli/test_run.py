@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 
 import pytest
 from distributions import write_distribution
@@ -31,6 +32,40 @@ def test_it_runs_the_episodes_that_were_asked_for(rlmesh, address, arguments, ce
     status, out, err = rlmesh.run("run", "policies:one", address, *arguments)
     assert (status, err) == (0, "")
     assert row(out) == cells
+
+
+def test_several_episodes_run_at_once_with_the_same_result(rlmesh, address):
+    _, other = rlmesh.serve()
+    several = [["--concurrency", "3"], [other], [other, "--concurrency", "4", "--batch-padding"]]
+    for arguments in several:
+        run = ["run", "policies:one", address, *arguments, "--seeds", "0:6"]
+        status, out, err = rlmesh.run(*run)
+        assert (status, err) == (0, "")
+        # Below the table stands how busy the lanes were.
+        *table, timing = out.splitlines()
+        assert row("\n".join(table)) == ["6", "3", "100.0%", "18"]
+        lanes = 2 if arguments == [other] else int(arguments[arguments.index("--concurrency") + 1])
+        assert timing.startswith(f"{lanes} lanes: ")
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["here", "served"])
+def test_ctrl_c_ends_all_lanes_and_frees_their_envs(rlmesh, served):
+    server, address = rlmesh.serve("envs:Walk", "--max-sessions", "3")
+    policy = rlmesh.serve_model("policies:Tired")[1] if served else "policies:Tired"
+    arguments = ["run", policy, address, "--seeds", "0:1000", "--concurrency", "3"]
+    process = rlmesh.start(*arguments, PYTHONUNBUFFERED="1")
+    while rlmesh.run("ping", address)[1].count("sessions    3") == 0:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    status, _, err = rlmesh.finish(process)
+    assert (status, err) == (130, "")
+    # All three places are free again.
+    status, _, err = rlmesh.run(
+        "run", "policies:one", address, "--seeds", "0:6", "--concurrency", "3"
+    )
+    assert (status, err) == (0, "")
+    server.terminate()
+    assert rlmesh.finish(server)[0] == 0
 
 
 @pytest.mark.parametrize("name", ["one", "Counter", "an_object", "a_model"])

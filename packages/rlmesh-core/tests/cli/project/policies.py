@@ -52,6 +52,12 @@ class TerminatedInThirdEpisode(InterruptedInThirdEpisode):
     number = signal.SIGTERM
 
 
+class Tired:
+    def predict_batch(self, observations):
+        time.sleep(0.01)
+        return [1 for _ in range(len(observations))]
+
+
 class Printing:
     def predict(self, observation):
         sys.stdout.write("thinking\n")
