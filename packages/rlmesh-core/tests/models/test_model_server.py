@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 from countdown import Countdown
 
@@ -46,6 +48,22 @@ def test_a_server_without_room_says_what_it_has_room_for():
         ):
             rlmesh.session(server.address, Countdown())
         rlmesh.run(server.address, Countdown(), seeds=[1])
+
+
+def test_a_run_may_wait_for_its_turn_at_a_full_server():
+    options = ServeOptions(max_sessions=1)
+    with ModelServer(rlmesh.Model(Policy()), options=options) as server:
+        first = rlmesh.session(server.address, Countdown())
+        with RemoteModel(server.address, busy_timeout=60) as model:
+            results = []
+            thread = threading.Thread(
+                target=lambda: results.append(model.run(Countdown(), seeds=[3]))
+            )
+            thread.start()
+            first.reset()
+            first.close()
+            thread.join(60)
+        assert [episode.steps for episode in results[0].episodes] == [3]
 
 
 @pytest.mark.parametrize("allowed", [True, False])

@@ -25,10 +25,12 @@ class Timeouts(NamedTuple):
     """How long a served model may take.
 
     Attributes:
+        busy: Seconds to wait for a session while others have all that there are.
         predict: Seconds for one `predict`.
         episode: Seconds for whatever happens once per episode, or once per run.
     """
 
+    busy: float
     predict: float
     episode: float
 
@@ -71,7 +73,7 @@ class RemotePolicy:
             InvalidValue: The model has no such chunks, or takes no instruction.
             RLMeshError: The server failed.
         """
-        await self._caller.complete(self._rpc, self._rpc.opening(False))
+        await self._caller.complete(self._rpc, self._rpc.opening(False, self._timeouts.busy))
         route = {
             "contract": contract.to_dict(),
             "execution_horizon": terms.horizon,

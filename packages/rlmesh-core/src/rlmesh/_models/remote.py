@@ -40,6 +40,8 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
         connect_timeout: Seconds to find the server, and to restore a broken connection.
         predict_timeout: Seconds that one `predict` may take.
         episode_timeout: Seconds that the model's callbacks may take, and the set-up for an env.
+        busy_timeout: Seconds that a run or a session waits for its turn while the model has as many
+            clients as it may have; by default that is refused at once.
         device: Where a session's observations and actions arrive, in frameworks that know devices.
             None is the framework's default.
 
@@ -61,13 +63,14 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
         connect_timeout: float = 10.0,
         predict_timeout: float = 60.0,
         episode_timeout: float = 300.0,
+        busy_timeout: float = 0.0,
         device: Optional[object] = None,
     ) -> None:
         self._device = self._backend.as_device(device)
         self._address = address
         self._token = Token(token)
         self._connect_timeout = connect_timeout
-        self._timeouts = Timeouts(predict_timeout, episode_timeout)
+        self._timeouts = Timeouts(busy_timeout, predict_timeout, episode_timeout)
         self._rpc = self._dial()
         try:
             self._rpc.hello()
