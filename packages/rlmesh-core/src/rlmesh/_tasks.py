@@ -26,6 +26,10 @@ T = TypeVar("T")
 Task = Coroutine[Any, None, None]
 
 
+_LAST_WISHES = 8
+"""How many times a task that is made to end may go on to wait for something."""
+
+
 class Cancelled(BaseException):
     """Thrown into the tasks beside one that failed, to make them end."""
 
@@ -108,6 +112,7 @@ def run_together(tasks: Sequence[Task], idle: Callable[[], object]) -> None:
                 group.cancel()
         except BaseException as exc:
             if failure is not None:
+                group.abandon()
                 raise
             failure = exc
             group.cancel()
@@ -137,6 +142,18 @@ class _Group:
         tasks = [task for task, _ in self.ready] + list(self.waiting)
         self.waiting.clear()
         self.ready = deque((task, Cancelled()) for task in tasks)
+
+    def abandon(self) -> None:
+        """End every task, whatever it still wants to wait for."""
+        for task in [task for task, _ in self.ready] + list(self.waiting):
+            for _ in range(_LAST_WISHES):
+                try:
+                    task.close()
+                except RuntimeError:  # it waits for something else now
+                    continue
+                except BaseException:  # noqa: S110 - it is not the first one
+                    pass
+                break
 
     def _wake(self, task: Task, promise: Promise[Any]) -> None:
         # A task that was cancelled waits for something else by now.

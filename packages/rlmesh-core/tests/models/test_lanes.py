@@ -188,6 +188,39 @@ def test_what_on_result_raises_ends_the_run(addresses):
     assert sorted(source.ended) == sorted(source.episodes)
 
 
+@pytest.mark.parametrize("served", [False, True])
+def test_a_second_ctrl_c_ends_the_run_at_once_and_frees_the_envs(addresses, served):
+    class Interrupted(Batches):
+        def predict_batch(self, observations, contexts):
+            if len(self.sizes) > 5:
+                raise KeyboardInterrupt
+            return super().predict_batch(observations, contexts)
+
+        def on_episode_end(self, episode_id):
+            raise KeyboardInterrupt
+
+    lanes = addresses(3)
+    if served:
+        # The client is interrupted itself: the server of the model runs in this process, too.
+        with rlmesh.ModelServer(Model(Batches())) as server, rlmesh.RemoteModel(
+            server.address
+        ) as model:
+            times = iter(range(10**6))
+
+            def interrupt(progress):
+                if next(times) > 0:
+                    raise KeyboardInterrupt
+
+            with pytest.raises(KeyboardInterrupt):
+                model.run(lanes, seeds=[50] * 9, progress=interrupt)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            Model(Interrupted()).run(lanes, seeds=[50] * 9)
+    for address in lanes:
+        with rlmesh.RemoteEnv(address) as env:
+            env.reset()
+
+
 def test_an_env_that_is_held_is_an_error_that_frees_the_others(addresses):
     free, held = addresses(2)
     with rlmesh.RemoteEnv(held), pytest.raises(Busy, match="held by another client"):
