@@ -223,7 +223,9 @@ def test_a_second_ctrl_c_ends_the_run_at_once_and_frees_the_envs(addresses, serv
 
 def test_an_env_that_is_held_is_an_error_that_frees_the_others(addresses):
     free, held = addresses(2)
-    with rlmesh.RemoteEnv(held), pytest.raises(Busy, match="held by another client"):
+    with rlmesh.RemoteEnv(held), pytest.raises(
+        Busy, match="no env for each of 2 lanes: the env is held by another client"
+    ):
         Model(alone).run([free, held], seeds=SEEDS)
     with rlmesh.RemoteEnv(free) as env:
         env.reset()

@@ -40,6 +40,7 @@ from rlmesh._runtime.session import Session
 from rlmesh._runtime.timing import Timing
 from rlmesh._tasks import run_together
 from rlmesh.adapters.selection import Selection
+from rlmesh.errors import Busy
 
 from .lanes import Targets, Terms, targets_of, vector_lanes
 
@@ -312,7 +313,13 @@ class Evaluator(Generic[ObsT, ActT]):
                 resources.callback(give_back, client, is_ours or close_env)
                 clients.append(client)
             caller = calls if several else BLOCKING
-            run_together([client.connect(caller) for client in clients], wait)
+            try:
+                run_together([client.connect(caller) for client in clients], wait)
+            except Busy as exc:
+                if not several:
+                    raise
+                count = len(targets.first) + len(targets.more)
+                raise Busy(f"there is no env for each of {count} lanes: {exc}") from exc
             return clients
 
         clients = connect(targets.first)
