@@ -142,6 +142,11 @@ def test_an_error_of_predict_names_the_lane(addresses):
             return super().predict_batch(observations, contexts)
 
     source = Fragile()
+    with rlmesh.ModelServer(Model(source)) as server, pytest.raises(
+        ModelError, match=r"lane \d \(seed 12, step 3\): predict of the model at .* on purpose"
+    ):
+        rlmesh.run(server.address, addresses(4), seeds=SEEDS)
+    source = Fragile()
     with pytest.raises(
         ModelError,
         match=r"predict raised ArithmeticError: on purpose; .* lane \d \(seed 12, step 3\)",

@@ -16,7 +16,7 @@ from rlmesh._wire.codec import ValueCodec
 from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, OBSERVE, PREDICT, START_EPISODE
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.adapters.selection import Selection
-from rlmesh.errors import ConnectionFailed, ProtocolError, SessionLost
+from rlmesh.errors import ConnectionFailed, ModelError, ProtocolError, SessionLost
 
 from .lanes import Terms
 
@@ -42,6 +42,7 @@ class RemotePolicy:
         rpc: A session with the model's server.
         timeouts: See `Timeouts`.
         caller: How to wait for the server.
+        lane: The number of the env's lane, where there are several.
 
     Attributes:
         selection: What the model reads of observations; None for all of them.
@@ -51,7 +52,9 @@ class RemotePolicy:
     selection: Optional[Selection] = None
     needs_every_step = False
 
-    def __init__(self, rpc: RpcClient, timeouts: Timeouts, caller: Caller) -> None:
+    def __init__(
+        self, rpc: RpcClient, timeouts: Timeouts, caller: Caller, lane: Optional[int] = None
+    ) -> None:
         self.predict_seconds = self.adapter_seconds = self.queue_seconds = 0.0
         self.batch_size = 1
         # The least that was seen is what the way takes; what exceeds it was spent in a queue.
@@ -60,6 +63,7 @@ class RemotePolicy:
         self._rpc = rpc
         self._timeouts = timeouts
         self._caller = caller
+        self._lane = lane
 
     async def connect(self, contract: EnvContract, terms: Terms) -> None:
         """Open the session, and tell the model of its env.
@@ -108,7 +112,13 @@ class RemotePolicy:
         parts: Parts = []
         away = int(env_seconds * 1e9)
         body = (episode.id, step, self._encode(observation, parts), away)
-        reply, payload = await self._call(PREDICT, body, parts, self._timeouts.predict)
+        try:
+            reply, payload = await self._call(PREDICT, body, parts, self._timeouts.predict)
+        except ModelError as exc:
+            if self._lane is not None:
+                where = f"lane {self._lane} (seed {episode.seed}, step {step})"
+                exc.args = (f"{where}: {exc.args[0]}",)
+            raise
         reader = PartReader(payload)
         actions: List[Any] = []
         try:

@@ -136,7 +136,7 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
 
     def _policies(self, terms: Terms, caller: Caller, lanes: int) -> Policies:
         return _RemotePolicies(
-            self._dial, self._timeouts, self._backend, self._device, terms, caller
+            self._dial, self._timeouts, self._backend, self._device, terms, caller, lanes
         )
 
 
@@ -151,7 +151,9 @@ class _RemotePolicies:
         device: Optional[Any],
         terms: Terms,
         caller: Caller,
+        lanes: int,
     ) -> None:
+        self._several = lanes > 1
         self._dial = dial_model
         self._timeouts = timeouts
         self._backend = backend
@@ -165,7 +167,8 @@ class _RemotePolicies:
         """Return an env's port and its policy, and what is sent; see `Policies`."""
         rpc = self._dial()
         resources.callback(rpc.close)
-        policy = RemotePolicy(rpc, self._timeouts, self._caller)
+        number = lane if self._several else None
+        policy = RemotePolicy(rpc, self._timeouts, self._caller, number)
         terms, backend, device = self._terms, self._backend, self._device
         if isinstance(env, SubEnv):
             # Taken out of a batch, and passed on whole; nobody looks at them on the way.
