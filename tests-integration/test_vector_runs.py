@@ -133,7 +133,7 @@ def test_a_policy_knows_no_seed_where_the_env_knows_none(mode: str) -> None:
     policy = Walker()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        env = walks(mode, kind="Async")
+        env = walks(mode)
         result = rlmesh.numpy.Model(policy).run(env, max_episodes=5, close_env=True)
     assert len(policy.contexts) == result.total_steps
     assert {context.episode_seed for context in policy.contexts} == {None}

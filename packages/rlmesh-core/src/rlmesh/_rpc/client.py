@@ -25,6 +25,7 @@ from rlmesh._wire.messages import (
     OPEN,
     PING,
     SHUTDOWN,
+    STARTING,
     UNPARSED,
     Reply,
     Request,
@@ -231,7 +232,7 @@ class RpcClient:
             except (RequestTimeout, ConnectionFailed) as exc:
                 raise (busy or exc) from None
             else:
-                if description is not None:
+                if description != STARTING:
                     return description
                 now = time.monotonic()
                 start_until = start_until or now + start_timeout

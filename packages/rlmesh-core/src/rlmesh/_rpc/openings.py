@@ -6,7 +6,7 @@ import time
 from typing import Any, Callable, Dict, NamedTuple, Optional, Union
 
 from rlmesh._contract.peer import PeerInfo
-from rlmesh._wire.messages import Request
+from rlmesh._wire.messages import STARTING, Request
 from rlmesh.errors import Busy, ProtocolError
 
 from .session import Session
@@ -152,8 +152,10 @@ class Openings:
             if self._sessions.get(session.id) is None:
                 raise self._fate(session.id)
             answer = self._describe(session)
-            if answer is None and not over:
-                return
+            if answer is None:
+                if not over:
+                    return
+                answer = STARTING
         except Exception as exc:
             answer = exc
         del self._questions[session.id]

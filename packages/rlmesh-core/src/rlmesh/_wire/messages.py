@@ -42,6 +42,9 @@ OP_NAMES = {
 
 OK, ERROR = 0, 1
 
+STARTING = {"starting": True}
+"""The body of a reply to `OPEN` while what is served is not ready yet: ask again."""
+
 UNPARSED = -1
 """The operation, and the id, of a reply to something that is no request."""
 

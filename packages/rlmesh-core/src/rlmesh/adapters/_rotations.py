@@ -211,10 +211,11 @@ def _scaled(xp: Any, vectors: Any) -> Tuple[Any, Any]:
     """Return vectors over a scale that keeps their squares from overflow and underflow.
 
     Returns:
-        The vectors, each of a length between 2 and 8 or next to 0, and their scales, shape
+        The vectors, each of a length between 16 and 64 or next to 0, and their scales, shape
         `(..., 1)`, 0 for those next to 0.
     """
-    scale = xp.sum(xp.abs(vectors * 0.125), -1)[..., None]
+    # Small enough that its inverse, by which XLA multiplies, does not underflow.
+    scale = xp.sum(xp.abs(vectors * 0.015625), -1)[..., None]
     return vectors / (scale + (scale == 0)), scale
 
 
