@@ -153,8 +153,12 @@ class ModelService:
 
     def _expect_nothing(self, session: Session) -> None:
         """Wait for no predicts of a session any more."""
-        if session.state.key in self._queues:
-            self._queues[session.state.key].leave(session)
+        key = session.state.key
+        if key in self._queues:
+            self._queues[key].leave(session)
+            if self._queues[key].is_deserted:
+                # What was learned of other envs, and other lanes, misleads more than it helps.
+                del self._queues[key]
 
     def _execute_single(self, call: Call) -> Iterable[Tuple[Call, Outcome]]:
         try:
