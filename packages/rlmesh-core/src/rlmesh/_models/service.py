@@ -153,12 +153,8 @@ class ModelService:
 
     def _expect_nothing(self, session: Session) -> None:
         """Wait for no predicts of a session any more."""
-        key = session.state.key
-        if key in self._queues:
-            self._queues[key].leave(session)
-            if self._queues[key].is_deserted:
-                # What was learned of other envs, and other lanes, misleads more than it helps.
-                del self._queues[key]
+        if session.state.key in self._queues:
+            self._queues[session.state.key].leave(session)
 
     def _execute_single(self, call: Call) -> Iterable[Tuple[Call, Outcome]]:
         try:

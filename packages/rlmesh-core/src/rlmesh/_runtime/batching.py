@@ -49,11 +49,6 @@ class BatchQueue(Generic[LaneT, JobT]):
         # What the scheduler is to learn when there is time: not before the lanes have acted.
         self._news: List[Callable[[], None]] = []
 
-    @property
-    def is_deserted(self) -> bool:
-        """Whether there is no lane that has been here and has not left."""
-        return not self._news and not len(self._scheduler)
-
     def expect(self, lane: LaneT, *, reset: bool = False) -> None:
         """Note that a lane acts now, or begins an episode, and will be back."""
         self._sent[lane] = now = monotonic()

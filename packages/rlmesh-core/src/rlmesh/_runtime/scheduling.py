@@ -86,10 +86,6 @@ class BatchScheduler:
         self._wanted = 0
         self._until = 0.0
 
-    def __len__(self) -> int:
-        """Return how many lanes there are."""
-        return len(self._lanes)
-
     def lane_sent(self, lane: Hashable, now: float, reset: bool = False) -> None:
         """Note that a lane's action has gone out, and its next observation is expected.
 
