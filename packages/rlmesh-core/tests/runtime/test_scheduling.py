@@ -146,6 +146,28 @@ def test_a_lane_that_hangs_does_not_hold_the_others_up():
     assert hung.seconds <= 1.02 * simulate(without, BatchScheduler(8)).seconds
 
 
+def test_lanes_of_a_new_run_count_alike_after_the_last_one_ended():
+    scheduler, now = practised(lanes=3)
+
+    def serve(lane, away):
+        nonlocal now
+        now += away
+        scheduler.lane_ready(lane, now, away)
+        scheduler.forward_started([lane], now)
+        now += 0.01
+        scheduler.forward_finished(now)
+        scheduler.lane_sent(lane, now)
+
+    scheduler.lane_gone(2)
+    for _ in range(20):
+        serve(0, 0.005)
+        serve(1, 0.05)
+    slow, fast = scheduler._lanes[1], scheduler._lanes[0]
+    assert slow.weight > fast.weight  # the slow one will be the last to finish
+    scheduler.lane_ready(3, now)
+    assert {lane.weight for lane in scheduler._lanes.values()} == {1.0}
+
+
 def test_no_lane_starves_when_there_are_many_more_than_fit_a_batch():
     env_seconds = [lognormal(0.005 * (1 + lane % 5), 0.5) for lane in range(200)]
     work = Work(env_seconds, line(0.010, 0.0005), episodes=1000, steps=50)

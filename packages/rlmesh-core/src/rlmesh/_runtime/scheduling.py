@@ -94,12 +94,12 @@ class BatchScheduler:
             now: The time, in seconds.
             reset: It was a reset: those take other times than steps.
         """
-        known = self._lanes.setdefault(lane, _Lane())
+        known = self._known(lane)
         self._wanted = 0
         self._ready.pop(lane, None)
         self._away[lane] = known
         if reset:
-            self._ending = False
+            self._still_running()
             if known.steps:
                 self._episode_steps.add(known.steps)
             known.steps = 0
@@ -122,7 +122,7 @@ class BatchScheduler:
         """
         known = self._away.pop(lane, None)
         if known is None:
-            self._lanes.setdefault(lane, _Lane())
+            self._known(lane)
             self._ready.setdefault(lane, now)
             return
         self._ready[lane] = now if away is None else known.sent + away
@@ -145,7 +145,7 @@ class BatchScheduler:
         self._away.pop(lane, None)
         self._lanes.pop(lane, None)
         self._wanted = 0
-        # There was no episode for it, so those that run are the last, until one is reset again.
+        # There was no episode for it, so those that run are the last, until another begins.
         self._ending = True
 
     def forward_started(self, lanes: Sequence[Hashable], now: float) -> None:
@@ -217,6 +217,20 @@ class BatchScheduler:
         self._until = min(last + max(0.05 * (last - now), 1e-5), deadline)
         return Decision((), self._until)
 
+    def _known(self, lane: Hashable) -> _Lane:
+        """Return what is known of a lane, be it nothing yet."""
+        if lane not in self._lanes:
+            self._still_running()
+            self._lanes[lane] = _Lane()
+        return self._lanes[lane]
+
+    def _still_running(self) -> None:
+        """Note that there are episodes left, so that no lane counts more than another."""
+        if self._ending:
+            self._ending = False
+            for lane in self._lanes.values():
+                lane.weight = 1.0
+
     def _look_ahead(
         self, now: float, queue: List[Expected], ready: int, cost: Sequence[float]
     ) -> int:
@@ -266,11 +280,9 @@ class BatchScheduler:
 
     def _weigh_lanes(self, forward: float) -> None:
         """At the end of a run, prefer the lanes that will be the last to finish."""
-        lanes = self._lanes.values()
         if not self._ending:
-            for lane in lanes:
-                lane.weight = 1.0
             return
+        lanes = self._lanes.values()
         steps = self._episode_steps.median
         left = [max(steps - lane.steps, 0.1 * steps, 1.0) * (lane.pace + forward) for lane in lanes]
         weights = [(seconds / max(left)) ** _FAVOUR for seconds in left]
