@@ -229,7 +229,7 @@ def test_what_a_callback_raises_reaches_its_caller_and_the_server_lives_on(faili
         name = {"reset": "start_episode", "on_episode_end": "end_episode"}[failing]
         words = f"{name} of the model at .* raised ArithmeticError: {failing} fails once"
         with pytest.raises(ModelError, match=words) as caught:
-            model.run(Suspicious(FREE), max_steps=1, max_episodes=2)
+            model.run(Suspicious(FREE), max_episode_steps=1, max_episodes=2)
         assert caught.value.inputs == {}
         # An episode that started badly ends nevertheless, and none ends twice.
         assert ended == [True]

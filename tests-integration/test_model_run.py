@@ -131,7 +131,7 @@ def test_seeds_and_max_episodes_choose_the_episodes(
         ({"seeds": [1.5]}, TypeError, "seeds: expected a sequence of integers"),
         ({"seeds": 3}, TypeError, "seeds: expected a sequence of integers"),
         ({"max_episodes": 1.0}, TypeError, "max_episodes: expected an integer"),
-        ({"max_steps": 0}, ValueError, "max_steps: expected at least 1"),
+        ({"max_episode_steps": 0}, ValueError, "max_episode_steps: expected at least 1"),
         ({"instruction": "go"}, ValueError, "instruction: .* no text input"),
     ],
 )
@@ -314,8 +314,8 @@ def test_a_remote_env_stays_open_and_a_dialed_one_is_given_up(served_cartpole: s
 
 @MODELS
 def test_a_cap_on_the_steps_marks_the_episode_truncated(model: Any) -> None:
-    def ends(env: Countdown, max_steps: int) -> Any:
-        (episode,) = model(nothing).run(env, max_steps=max_steps).episodes
+    def ends(env: Countdown, max_episode_steps: int) -> Any:
+        (episode,) = model(nothing).run(env, max_episode_steps=max_episode_steps).episodes
         return episode.steps, episode.reward, episode.terminated, episode.truncated
 
     assert ends(Countdown(4), 3) == (3, 6.0, False, True)
@@ -393,9 +393,11 @@ def test_numpy_models_act_with_arrays_and_native_ones_with_numbers(serve: Server
         remaining = iter(actions)
         return lambda observation: convert(next(remaining))
 
-    arrays = rlmesh.numpy.Model(policy(lambda a: a)).run(server, seeds=[1], max_steps=50)
-    lists = rlmesh.Model(policy(lambda a: a.tolist())).run(server, seeds=[1], max_steps=50)
-    tensors = rlmesh.Model(policy(rlmesh.numpy.from_array)).run(server, seeds=[1], max_steps=50)
+    arrays = rlmesh.numpy.Model(policy(lambda a: a)).run(server, seeds=[1], max_episode_steps=50)
+    lists = rlmesh.Model(policy(lambda a: a.tolist())).run(server, seeds=[1], max_episode_steps=50)
+    tensors = rlmesh.Model(policy(rlmesh.numpy.from_array)).run(
+        server, seeds=[1], max_episode_steps=50
+    )
     assert arrays == lists == tensors
     env = envs.make("HalfCheetah-v5")
     env.reset(seed=1)

@@ -65,10 +65,12 @@ def address(name: str) -> Iterator[str]:
 
 def test_padded_batches_make_runs_equal_whatever_the_lanes(name: str, address: str) -> None:
     model = rlmesh.torch.Model(Cheetah() if "Cheetah" in name else Pong())
-    one = model.run(address, seeds=SEEDS, max_steps=60, **PADDED)
-    many = model.run(address, seeds=SEEDS, max_steps=60, concurrency=LANES, **PADDED)
+    one = model.run(address, seeds=SEEDS, max_episode_steps=60, **PADDED)
+    many = model.run(address, seeds=SEEDS, max_episode_steps=60, concurrency=LANES, **PADDED)
     with rlmesh.ModelServer(model, options=rlmesh.ServeOptions(**PADDED)) as server:
-        served = rlmesh.run(server.address, address, seeds=SEEDS, max_steps=60, concurrency=LANES)
+        served = rlmesh.run(
+            server.address, address, seeds=SEEDS, max_episode_steps=60, concurrency=LANES
+        )
     assert len({episode.reward for episode in one.episodes}) > 1 or "Pong" in name
     assert many == one
     assert served == one

@@ -104,7 +104,7 @@ def test_a_policy_may_keep_and_change_what_it_sees(shape: Any, steps: int) -> No
         return np.full(shape, len(seen), np.uint32)
 
     count = steps // 20
-    rlmesh.numpy.Model(predict).run(Reused(shape), max_steps=count)
+    rlmesh.numpy.Model(predict).run(Reused(shape), max_episode_steps=count)
     for number, observation in enumerate(seen):
         assert (observation["step"] == number).all()
         assert (observation["action"] == (number if number % 2 else 77)).all()

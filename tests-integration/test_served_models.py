@@ -31,12 +31,12 @@ class Case(NamedTuple):
     Attributes:
         name: Of a function in envs.py that makes it.
         kwargs: For the function.
-        max_steps: Where its episodes are cut off.
+        max_episode_steps: Where its episodes are cut off.
     """
 
     name: str
     kwargs: Dict[str, Any]
-    max_steps: int
+    max_episode_steps: int
 
     def make(self) -> Any:
         return getattr(envs, self.name)(**self.kwargs)
@@ -104,19 +104,19 @@ def expected_of(case: Case) -> List[Outcome]:
     key = str(case)
     if key not in _EXPECTED:
         env, policy = case.make(), Scripted("numpy")
-        _EXPECTED[key] = [_episode(env, policy, seed, case.max_steps) for seed in SEEDS]
+        _EXPECTED[key] = [_episode(env, policy, seed, case.max_episode_steps) for seed in SEEDS]
         env.close()
     return _EXPECTED[key]
 
 
-def _episode(env: Any, policy: Scripted, seed: int, max_steps: int) -> Outcome:
+def _episode(env: Any, policy: Scripted, seed: int, max_episode_steps: int) -> Outcome:
     observation, _ = env.reset(seed=seed)
     steps, total, terminated, truncated = 0, 0.0, False, False
     while not (terminated or truncated):
         action = policy.predict(observation)
         observation, reward, terminated, truncated, _ = env.step(action)
         steps, total = steps + 1, total + float(reward)
-        truncated = truncated or (steps == max_steps and not terminated)
+        truncated = truncated or (steps == max_episode_steps and not terminated)
     return seed, steps, total, bool(terminated), bool(truncated)
 
 
@@ -143,7 +143,7 @@ def test_a_run_has_the_result_of_a_loop_without_rlmesh(
 ) -> None:
     model = model_of(backend) if model_where == "here" else addresses.model(backend)
     with target(case, env_where, addresses) as env:
-        result = rlmesh.run(model, env, seeds=SEEDS, max_steps=case.max_steps)
+        result = rlmesh.run(model, env, seeds=SEEDS, max_episode_steps=case.max_episode_steps)
     assert outcomes(result.episodes) == expected_of(case)
     for part in (*result.episodes, result):
         times = (part.env_seconds, part.wire_seconds, part.predict_seconds)
@@ -163,7 +163,7 @@ def test_a_loop_of_ones_own_has_the_same_result(
             model = model_of(backend)
         else:
             model = stack.enter_context(remote_model(backend, addresses.model(backend)))
-        session = stack.enter_context(model.session(env, max_steps=case.max_steps))
+        session = stack.enter_context(model.session(env, max_episode_steps=case.max_episode_steps))
         policy, results = Scripted(backend), []
         for seed in SEEDS:
             observation, _ = session.reset(seed=seed)

@@ -172,9 +172,9 @@ def spy(env: Any) -> List[List[float]]:
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_all_kinds_of_spaces_arrive_in_each_framework(framework: str) -> None:
     model = FRAMEWORKS[framework](Scripted(framework))
-    alone = model.run(envs.Everything(), seeds=[3, 4, 5], max_steps=4)
+    alone = model.run(envs.Everything(), seeds=[3, 4, 5], max_episode_steps=4)
     vector = envs.make_vector("Everything", 2, "Disabled")
-    assert model.run(vector, seeds=[3, 4, 5], max_steps=4) == alone
+    assert model.run(vector, seeds=[3, 4, 5], max_episode_steps=4) == alone
     vector.close()
 
 
@@ -205,7 +205,7 @@ def test_resets_are_made_together() -> None:
     env = walks()
     resets, reset = [], env.reset
     env.reset = lambda **arguments: (resets.append(arguments), reset(**arguments))[1]
-    rlmesh.numpy.Model(Walker()).run(env, seeds=SEEDS[:6], max_steps=2)
+    rlmesh.numpy.Model(Walker()).run(env, seeds=SEEDS[:6], max_episode_steps=2)
     assert [one["seed"] for one in resets] == [[10, 11, 12], [13, 14, 15]]
 
 
@@ -232,12 +232,14 @@ def test_several_vector_envs(model: Any, served: Callable[[str], str], alone: An
 def test_the_step_cap(mode: str) -> None:
     model = rlmesh.numpy.Model(Walker())
     if mode == "Disabled":
-        alone = model.run(envs.Walk(), seeds=SEEDS, max_steps=3)
-        assert model.run(walks(), seeds=SEEDS, max_steps=3) == alone
+        alone = model.run(envs.Walk(), seeds=SEEDS, max_episode_steps=3)
+        assert model.run(walks(), seeds=SEEDS, max_episode_steps=3) == alone
         return
-    with pytest.raises(InvalidValue, match=f"max_steps: .* 'Disabled' only; .* mode '{mode}'"):
-        model.run(walks(mode), max_episodes=8, max_steps=2)
-    assert model.run(walks(mode), max_episodes=8, max_steps=12).num_episodes == 8
+    with pytest.raises(
+        InvalidValue, match=f"max_episode_steps: .* 'Disabled' only; .* mode '{mode}'"
+    ):
+        model.run(walks(mode), max_episodes=8, max_episode_steps=2)
+    assert model.run(walks(mode), max_episodes=8, max_episode_steps=12).num_episodes == 8
 
 
 def test_episodes_are_played_again_after_a_lost_session(

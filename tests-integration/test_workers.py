@@ -260,5 +260,5 @@ def test_what_workers_print_arrives_where_the_server_prints(serve: Servers, tmp_
 def test_a_policy_runs_in_lanes_as_it_does_alone(serve: Servers) -> None:
     server = serve("CartPole-v1", factory=True)
     model = rlmesh.Model(lambda observation: int(observation[2] + observation[3] > 0))
-    alone = model.run(server.address, seeds=range(6), max_steps=30)
-    assert model.run(server.address, seeds=range(6), max_steps=30, concurrency=3) == alone
+    alone = model.run(server.address, seeds=range(6), max_episode_steps=30)
+    assert model.run(server.address, seeds=range(6), max_episode_steps=30, concurrency=3) == alone

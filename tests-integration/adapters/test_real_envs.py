@@ -123,7 +123,7 @@ def test_an_adapted_run_has_the_result_of_a_loop_by_hand(
     env: Any = tagged(env_id)
     if where == "served":
         env = serve("adapters.test_real_envs:tagged", kwargs={"env_id": env_id}).address
-    result = rlmesh.numpy.Model(predict, spec=spec).run(env, seeds=range(3), max_steps=200)
+    result = rlmesh.numpy.Model(predict, spec=spec).run(env, seeds=range(3), max_episode_steps=200)
     assert [(episode.steps, episode.reward) for episode in result.episodes] == expected
     assert outputs == expected_outputs
     assert len(set(map(str, outputs))) > 50

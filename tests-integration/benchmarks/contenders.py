@@ -93,10 +93,10 @@ def _connect_ours(payload: str, server: Server) -> Dict[str, Turn]:
     model = rlmesh.numpy.Model(policy.predict)
 
     def run(steps: int) -> None:
-        model.run(env, max_episodes=1, max_steps=steps)
+        model.run(env, max_episodes=1, max_episode_steps=steps)
 
     def run_by_hand(steps: int) -> None:
-        with model.session(env, max_steps=steps) as session:
+        with model.session(env, max_episode_steps=steps) as session:
             observation, _ = session.reset()
             while not session.over:
                 observation, *_ = session.step(session.predict(observation))
@@ -124,7 +124,7 @@ def _connect_both_of_ours(
     model = rlmesh.numpy.RemoteModel(model_server.address)
 
     def run(steps: int) -> None:
-        model.run(env, max_episodes=1, max_steps=steps)
+        model.run(env, max_episodes=1, max_episode_steps=steps)
 
     return {"run": turn_of_an_episode(run, model_server.times)}
 

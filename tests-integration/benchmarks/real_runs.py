@@ -90,7 +90,7 @@ def main() -> None:
 
         def run(mode: str) -> Any:
             model, envs, more = runs[mode]
-            return model.run(envs, seeds=range(int(episodes)), max_steps=int(steps), **more)
+            return model.run(envs, seeds=range(int(episodes)), max_episode_steps=int(steps), **more)
 
         expected = run("sequential")
         answer(versions())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rlmesh._rpc.options import ServeOptions
     from rlmesh._runtime.context import PredictContext
     from rlmesh._runtime.progress import Progress
-    from rlmesh._runtime.results import EpisodeResult, RunResult
+    from rlmesh._runtime.results import EpisodeError, EpisodeResult, RunResult
     from rlmesh._runtime.session import Session
     from rlmesh._runtime.timing import Timing
     from rlmesh._values.tensor import Tensor
@@ -38,6 +38,7 @@ __all__ = [
     "PredictContext",
     "RunResult",
     "EpisodeResult",
+    "EpisodeError",
     "Timing",
     "Progress",
     "DELEGATED",
@@ -71,6 +72,7 @@ _HOMES = {
     "PredictContext": "rlmesh._runtime.context",
     "RunResult": "rlmesh._runtime.results",
     "EpisodeResult": "rlmesh._runtime.results",
+    "EpisodeError": "rlmesh._runtime.results",
     "Progress": "rlmesh._runtime.progress",
     "Timing": "rlmesh._runtime.timing",
     "DELEGATED": "rlmesh._models.adaptation",

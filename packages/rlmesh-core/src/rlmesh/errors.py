@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 __all__ = [
     "AdapterResolutionError",
@@ -14,6 +14,7 @@ __all__ = [
     "EnvCrashed",
     "EnvError",
     "InvalidValue",
+    "JournalError",
     "LimitExceeded",
     "ModelError",
     "NotReset",
@@ -28,7 +29,14 @@ __all__ = [
 
 
 class RLMeshError(Exception):
-    """Base of all errors below."""
+    """Base of all errors below.
+
+    Attributes:
+        run_result: A `RunResult` with what was finished of the run that it ended; None where it
+            ended no run.
+    """
+
+    run_result: Any = None
 
 
 class AddressError(RLMeshError, ValueError):
@@ -53,6 +61,10 @@ class RequestTimeout(RLMeshError, TimeoutError):
 
 class ProtocolError(RLMeshError):
     """The peer does not speak this protocol, or not this version of it."""
+
+
+class JournalError(RLMeshError):
+    """A journal or a saved result that cannot be read, written or taken up by this run."""
 
 
 class LimitExceeded(RLMeshError):

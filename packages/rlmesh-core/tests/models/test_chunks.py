@@ -40,7 +40,7 @@ def test_the_rest_of_a_chunk_is_dropped_at_the_end_of_its_episode(make_model):
 
 def test_the_rest_of_a_chunk_is_dropped_when_the_episode_is_cut_off(make_model):
     source = Chunks([1, 0, 0])
-    make_model(source).run(Countdown(), seeds=[9, 9], execution_horizon=3, max_steps=4)
+    make_model(source).run(Countdown(), seeds=[9, 9], execution_horizon=3, max_episode_steps=4)
     assert [asked[1] for asked in source.asked] == [0, 3, 0, 3]
 
 

@@ -59,7 +59,7 @@ def test_the_step_counts_also_the_steps_that_a_chunk_answered(make_model, corner
 
 def test_an_unseeded_episode_has_no_seed_but_draws_one_of_its_own(make_model):
     source = Contexts("predict")
-    make_model(source).run(Countdown(), max_episodes=2, max_steps=2)
+    make_model(source).run(Countdown(), max_episodes=2, max_episode_steps=2)
     assert {context.episode_seed for context in source.seen} == {None}
     assert len({context.seed for context in source.seen}) == 4
 

@@ -43,9 +43,9 @@ def test_the_times_are_parts_of_the_duration(served):
 
 
 def test_the_step_cap_truncates():
-    (episode,) = Model(always_one).run(Countdown(), seeds=[50], max_steps=7).episodes
+    (episode,) = Model(always_one).run(Countdown(), seeds=[50], max_episode_steps=7).episodes
     assert (episode.steps, episode.terminated, episode.truncated) == (7, False, True)
-    (episode,) = Model(always_one).run(Countdown(), seeds=[7], max_steps=7).episodes
+    (episode,) = Model(always_one).run(Countdown(), seeds=[7], max_episode_steps=7).episodes
     assert (episode.steps, episode.terminated, episode.truncated) == (7, True, False)
 
 
@@ -188,8 +188,8 @@ def test_wrong_arguments_are_errors_that_name_them():
         Model(always_one, on_reset=3)
     with pytest.raises(TypeError, match="env_or_address: expected an env"):
         model.run(3)
-    with pytest.raises(ValueError, match="max_steps: expected at least 1, got 0"):
-        model.run(Countdown(), max_steps=0)
+    with pytest.raises(ValueError, match="max_episode_steps: expected at least 1, got 0"):
+        model.run(Countdown(), max_episode_steps=0)
     with pytest.raises(ValueError, match="instruction: this model has no text input"):
         model.run(Countdown(), instruction="pick up the cup")
     with pytest.raises(TypeError, match="spec: expected an rlmesh.adapters.ModelSpec"):

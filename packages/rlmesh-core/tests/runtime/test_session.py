@@ -130,7 +130,7 @@ def test_a_result_may_be_asked_for_in_the_middle(joined):
 
 def test_the_step_cap_ends_the_episode(joined):
     source = Recorder()
-    with joined(source, Countdown(), max_steps=2) as session:
+    with joined(source, Countdown(), max_episode_steps=2) as session:
         session.reset(seed=9)
         assert session.step(1)[3] is False
         assert session.step(1)[2:4] == (False, True)

@@ -50,17 +50,17 @@ class SubEnv:
         return self.hub.join(self.index, self.contract, backend, device)
 
 
-def sub_envs(client: EnvCalls, max_steps: int) -> List[SubEnv]:
+def sub_envs(client: EnvCalls, max_episode_steps: int) -> List[SubEnv]:
     """Return the sub-envs of a vector env.
 
     Args:
         client: What executes requests on the vector env.
-        max_steps: Steps after which an episode is cut off.
+        max_episode_steps: Steps after which an episode is cut off.
 
     Raises:
         InvalidValue: Nobody knows when the env resets its sub-envs.
     """
-    hub = VectorHub(client, max_steps)
+    hub = VectorHub(client, max_episode_steps)
     whole = client.contract
     assert whole.single_observation_space is not None
     assert whole.single_action_space is not None
@@ -132,7 +132,7 @@ class VectorHub:
 
     Args:
         client: What executes requests on the vector env.
-        max_steps: Steps after which an episode is cut off.
+        max_episode_steps: Steps after which an episode is cut off.
 
     Attributes:
         num_envs: How many sub-envs there are.
@@ -146,7 +146,7 @@ class VectorHub:
     _join: Joiner
     _final: Callable[[Any], Any]
 
-    def __init__(self, client: EnvCalls, max_steps: int) -> None:
+    def __init__(self, client: EnvCalls, max_episode_steps: int) -> None:
         contract = client.contract
         mode = contract.autoreset_mode
         if mode not in (NEXT_STEP, SAME_STEP, DISABLED):
@@ -159,7 +159,7 @@ class VectorHub:
         # Native, so that rewards, flags and infos are on no device, and in no smaller dtype.
         self._view = VectorView(client, NativeBackend())
         self.num_envs = self._view.num_envs
-        self._max_steps = max_steps
+        self._max_steps = max_episode_steps
         self._ports: Dict[int, SubEnvPort] = {}
         self._asked: Dict[int, Tuple[Any, Promise[Any]]] = {}
         self._held: List[Tuple[Promise[Any], Any]] = []
@@ -283,8 +283,8 @@ class VectorHub:
             return False
         if self.mode != DISABLED:
             raise InvalidValue(
-                f"max_steps: an episode has reached {self._max_steps} steps, and a vector env"
-                f" resets a single sub-env in autoreset mode {DISABLED!r} only; expected that, or"
+                f"max_episode_steps: an episode has reached {self._max_steps} steps, and a vector"
+                f" env resets a single sub-env in autoreset mode {DISABLED!r} only; expected that, or"
                 f" episodes that end, got mode {self.mode!r}"
             )
         return True

@@ -28,7 +28,7 @@ def run(
     close_env: bool = False,
     token: str = "",
     execution_horizon: Optional[int] = None,
-    max_steps: int = MAX_STEPS,
+    max_episode_steps: int = MAX_STEPS,
     on_result: Optional[Callable[[EpisodeResult], None]] = None,
     pushdown: Optional[str] = None,
     concurrency: Optional[int] = None,
@@ -49,7 +49,7 @@ def run(
         close_env: See `Model.run`.
         token: The secret of whatever is dialed; empty means `RLMESH_TOKEN`.
         execution_horizon: See `Model.run`.
-        max_steps: See `Model.run`.
+        max_episode_steps: See `Model.run`.
         on_result: See `Model.run`.
         pushdown: See `Model.run`.
         concurrency: See `Model.run`.
@@ -71,7 +71,7 @@ def run(
             close_env=close_env,
             token=token,
             execution_horizon=execution_horizon,
-            max_steps=max_steps,
+            max_episode_steps=max_episode_steps,
             on_result=on_result,
             pushdown=pushdown,
             concurrency=concurrency,
@@ -92,7 +92,7 @@ def session(
     close_env: bool = False,
     token: str = "",
     execution_horizon: Optional[int] = None,
-    max_steps: int = MAX_STEPS,
+    max_episode_steps: int = MAX_STEPS,
 ) -> Session[ObsT, ActT]: ...
 
 
@@ -105,7 +105,7 @@ def session(
     close_env: bool = False,
     token: str = "",
     execution_horizon: Optional[int] = None,
-    max_steps: int = MAX_STEPS,
+    max_episode_steps: int = MAX_STEPS,
 ) -> Session[Value, Value]: ...
 
 
@@ -117,7 +117,7 @@ def session(
     close_env: bool = False,
     token: str = "",
     execution_horizon: Optional[int] = None,
-    max_steps: int = MAX_STEPS,
+    max_episode_steps: int = MAX_STEPS,
 ) -> Session[Any, Any]:
     """Return a model and an env as a session, for a loop of one's own.
 
@@ -128,7 +128,7 @@ def session(
         close_env: As for `run`.
         token: As for `run`.
         execution_horizon: As for `run`.
-        max_steps: As for `run`.
+        max_episode_steps: As for `run`.
 
     Raises:
         ValueError, TypeError, RLMeshError: As `run`.
@@ -140,7 +140,7 @@ def session(
             close_env=close_env,
             token=token,
             execution_horizon=execution_horizon,
-            max_steps=max_steps,
+            max_episode_steps=max_episode_steps,
         )
 
 

@@ -64,7 +64,7 @@ class Evaluator(Generic[ObsT, ActT]):
         close_env: bool = False,
         token: str = "",
         execution_horizon: Optional[int] = None,
-        max_steps: int = MAX_STEPS,
+        max_episode_steps: int = MAX_STEPS,
         on_result: Optional[OnResult] = None,
         pushdown: Optional[str] = None,
         concurrency: Optional[int] = None,
@@ -90,7 +90,7 @@ class Evaluator(Generic[ObsT, ActT]):
             token: The env server's secret, where an address is dialed; empty means `RLMESH_TOKEN`.
             execution_horizon: How many actions of a chunk are executed before the next predict, for
                 a model with `predict_chunk` or `predict_chunk_batch`; None is 1.
-            max_steps: Steps after which an episode is cut off and marked truncated.
+            max_episode_steps: Steps after which an episode is cut off and marked truncated.
             on_result: Called with each finished episode.
             pushdown: `"images"` has the env's side crop and resize the images that a spec makes
                 smaller, so that less is sent; the result's `metadata` say which. It computes with
@@ -123,7 +123,7 @@ class Evaluator(Generic[ObsT, ActT]):
         terms = Terms(
             instruction,
             _horizon(execution_horizon),
-            max_steps,
+            max_episode_steps,
             unattended=True,
             pushdown=_is_pushed_down(pushdown),
             max_batch_size=max_batch_size,
@@ -167,7 +167,7 @@ class Evaluator(Generic[ObsT, ActT]):
         close_env: bool = False,
         token: str = "",
         execution_horizon: Optional[int] = None,
-        max_steps: int = MAX_STEPS,
+        max_episode_steps: int = MAX_STEPS,
     ) -> Session[ObsT, ActT]:
         """Return this model and an env as a session, for a loop of one's own.
 
@@ -177,7 +177,7 @@ class Evaluator(Generic[ObsT, ActT]):
             close_env: As for `run`.
             token: As for `run`.
             execution_horizon: As for `run`.
-            max_steps: As for `run`.
+            max_episode_steps: As for `run`.
 
         Raises:
             ValueError, TypeError, RLMeshError: As `run`.
@@ -193,7 +193,7 @@ class Evaluator(Generic[ObsT, ActT]):
             >>> session.result().steps
             41
         """
-        terms = Terms(instruction, _horizon(execution_horizon), max_steps)
+        terms = Terms(instruction, _horizon(execution_horizon), max_episode_steps)
         with ExitStack() as resources:
             joined = self._join(Targets([env_or_address], []), terms, token, close_env, resources)
             return Session(joined.lanes[0], resources.pop_all())
@@ -339,7 +339,7 @@ class Evaluator(Generic[ObsT, ActT]):
                 if terms.pushdown:
                     lines = selection.lines(env.contract.observation_space)
                     joined.metadata["pushdown"] = lines
-            lane = Lane(number, port, policy, terms.instruction, terms.max_steps)
+            lane = Lane(number, port, policy, terms.instruction, terms.max_episode_steps)
             joined.lanes.append(lane)
 
         run_together([open_lane(number, env) for number, env in enumerate(envs)], wait)

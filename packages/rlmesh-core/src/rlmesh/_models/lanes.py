@@ -21,7 +21,7 @@ class Terms(NamedTuple):
     Attributes:
         instruction: Text for the model's text inputs.
         horizon: How many actions of a chunk are executed.
-        max_steps: Steps after which an episode is cut off.
+        max_episode_steps: Steps after which an episode is cut off.
         unattended: Whether nobody but the policy looks at the values.
         pushdown: Whether the env's side shall crop and resize images.
         max_batch_size: Observations that are predicted together at most; None leaves it open.
@@ -35,7 +35,7 @@ class Terms(NamedTuple):
 
     instruction: Optional[str]
     horizon: int
-    max_steps: int
+    max_episode_steps: int
     unattended: bool = False
     pushdown: bool = False
     max_batch_size: Optional[int] = None
@@ -52,7 +52,7 @@ class Terms(NamedTuple):
             ValueError: One is too small.
             TypeError: One is none.
         """
-        for name, least in (("max_steps", 1), ("max_batch_size", 1), ("retries", 0)):
+        for name, least in (("max_episode_steps", 1), ("max_batch_size", 1), ("retries", 0)):
             value = getattr(self, name)
             if value is not None and operator.index(value) < least:
                 raise ValueError(f"{name}: expected at least {least}, got {value}")
@@ -140,7 +140,7 @@ def vector_lanes(clients: Sequence[EnvCalls], terms: Terms) -> List[LaneEnv]:
     groups: List[List[LaneEnv]] = []
     for client in clients:
         is_vector = client.contract.num_envs is not None
-        groups.append([*sub_envs(client, terms.max_steps)] if is_vector else [client])
+        groups.append([*sub_envs(client, terms.max_episode_steps)] if is_vector else [client])
     lanes = [one for turn in zip_longest(*groups) for one in turn if one is not None]
     if terms.concurrency not in (None, len(lanes)):
         raise ValueError(

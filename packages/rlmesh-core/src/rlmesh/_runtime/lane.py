@@ -31,7 +31,7 @@ class Lane:
         env: Where the policy acts.
         policy: What acts.
         instruction: The episodes' instruction.
-        max_steps: Steps after which an episode is cut off and marked truncated.
+        max_episode_steps: Steps after which an episode is cut off and marked truncated.
 
     Attributes:
         number: As given.
@@ -47,13 +47,13 @@ class Lane:
         env: EnvPort,
         policy: Policy,
         instruction: Optional[str],
-        max_steps: int,
+        max_episode_steps: int,
     ) -> None:
         self.number = number
         self.env = env
         self._policy = policy
         self._instruction = instruction
-        self._max_steps = max_steps
+        self._max_steps = max_episode_steps
         self._episode: Optional[Episode] = None
         self.usage = Usage()
         self._env_since = 0.0

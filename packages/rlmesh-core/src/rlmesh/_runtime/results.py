@@ -20,7 +20,8 @@ class EpisodeResult:
         steps: Number of env steps.
         reward: Sum of the steps' rewards.
         terminated: Whether the env ended it.
-        truncated: Whether a limit cut it off: the env's own, or the run's step cap.
+        truncated: Whether a limit cut it off: the env's own, or one of the run's.
+        timed_out: Whether that limit was the run's `max_episode_seconds`.
         success: The final info's `is_success` or `success`; None if it has neither.
         duration: Wall-clock seconds from before reset to after the last step.
         env_seconds: Of these, spent in the env itself.
@@ -28,6 +29,7 @@ class EpisodeResult:
         adapter_seconds: Of these, spent in the model's adapter.
         queue_seconds: Of these, spent waiting until the model was free, and for a fuller batch.
         predict_seconds: Of these, spent in predict.
+        attempts: How often it was played, the last time to its end.
     """
 
     index: int
@@ -43,22 +45,53 @@ class EpisodeResult:
     adapter_seconds: float = field(compare=False)
     queue_seconds: float = field(compare=False)
     predict_seconds: float = field(compare=False)
+    timed_out: bool = False
+    attempts: int = field(default=1, compare=False)
+
+
+@dataclass(frozen=True)
+class EpisodeError:
+    """One episode that did not come to its end, which says nothing of the policy.
+
+    Attributes:
+        index: The episode's place in the run, from 0.
+        seed: The seed of its reset; None for an unseeded one.
+        kind: Name of the class of what was raised last, e.g. `"EnvCrashed"`.
+        message: What it says.
+        attempts: How often the episode was played.
+    """
+
+    index: int
+    seed: Optional[int]
+    kind: str
+    message: str = field(compare=False)
+    attempts: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, repr=False)
 class RunResult:
     """The episodes of one run, ordered by index, and what they add up to.
 
+    Rates and means are those of the finished episodes: an error counts neither for the policy nor
+    against it.
+
     Attributes:
-        episodes: One result per episode.
+        episodes: One result per finished episode.
         timing: How busy the model and the lanes were; None for a result that no run made.
         metadata: What else is to be known of how the run was made, as plain data. `"pushdown"`
             lists the images that the env's side cropped and resized.
+        errors: The episodes that were given up, ordered by index.
     """
 
     episodes: Tuple[EpisodeResult, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
     timing: Optional[Timing] = field(default=None, compare=False)
+    errors: Tuple[EpisodeError, ...] = ()
+
+    @property
+    def num_errors(self) -> int:
+        """Number of episodes that were given up."""
+        return len(self.errors)
 
     @property
     def num_episodes(self) -> int:
@@ -134,10 +167,12 @@ class RunResult:
 
     def __repr__(self) -> str:
         success = "" if self.success_rate is None else f", success_rate={self.success_rate:.1%}"
+        failed = f", errors={self.num_errors}" if self.errors else ""
         others = {"adapter": self.adapter_seconds, "queue": self.queue_seconds}
         spent = "".join(f" {name} {seconds:.3g}s," for name, seconds in others.items() if seconds)
         return (
-            f"RunResult(episodes={self.num_episodes}, mean_reward={self.mean_reward:.6g}{success},"
+            f"RunResult(episodes={self.num_episodes}{failed},"
+            f" mean_reward={self.mean_reward:.6g}{success},"
             f" steps={self.total_steps}, duration={self.duration:.3g}s:"
             f" env {self.env_seconds:.3g}s, wire {self.wire_seconds:.3g}s,"
             f"{spent} predict {self.predict_seconds:.3g}s)"
