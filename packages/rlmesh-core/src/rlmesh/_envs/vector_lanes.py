@@ -284,8 +284,8 @@ class VectorHub:
         if self.mode != DISABLED:
             raise InvalidValue(
                 f"max_episode_steps: an episode has reached {self._max_steps} steps, and a vector"
-                f" env resets a single sub-env in autoreset mode {DISABLED!r} only; expected that, or"
-                f" episodes that end, got mode {self.mode!r}"
+                f" env resets a single sub-env in autoreset mode {DISABLED!r} only; expected that,"
+                f" or episodes that end, got mode {self.mode!r}"
             )
         return True
 
