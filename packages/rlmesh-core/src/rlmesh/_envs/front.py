@@ -251,9 +251,6 @@ class EnvFront(Reception):
             counted.merge(plain)
         return counted
 
-    def _log_stop(self) -> None:
-        self._log("server_stopped", "the server has stopped", requests=self._ended_requests)
-
     def _answer(self, request: Request) -> Any:
         if request.op != FATE:
             return super()._answer(request)

@@ -271,7 +271,7 @@ class RpcClient:
             except BaseException as exc:
                 # Also after Ctrl-C: nobody knows then whether the server has this number.
                 if isinstance(exc, RLMeshError):
-                    self._log_loss(str(exc))
+                    self._log_loss(str(exc.args[0] if exc.args else exc))
                 self._end(str(exc) or type(exc).__name__)
                 raise
             self._received = number

@@ -6,9 +6,17 @@ import fcntl
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, NamedTuple, Optional
 
 from .options import ServeOptions
+
+
+class _Identity(NamedTuple):
+    """What tells a file from one that took its place; the time, because numbers are used again."""
+
+    device: int
+    number: int
+    modified: int
 
 
 class Readiness:
@@ -43,7 +51,7 @@ class Readiness:
         Raises:
             OSError: It cannot be written.
         """
-        ours: Optional[Tuple[int, int]] = None
+        ours: Optional[_Identity] = None
         if self._file is not None:
             ours = _write_file(self._file, f"{address}\n")
         try:
@@ -77,7 +85,7 @@ def _check_descriptor(fd: int) -> None:
     os.set_inheritable(fd, False)
 
 
-def _write_file(file: Path, text: str) -> Optional[Tuple[int, int]]:
+def _write_file(file: Path, text: str) -> Optional[_Identity]:
     """Write a file as a whole; return its identity."""
     new = file.with_name(f".{file.name}.{os.getpid()}")
     try:
@@ -90,8 +98,8 @@ def _write_file(file: Path, text: str) -> Optional[Tuple[int, int]]:
     return written
 
 
-def _identity(file: Path) -> Optional[Tuple[int, int]]:
+def _identity(file: Path) -> Optional[_Identity]:
     with suppress(FileNotFoundError):
         status = os.stat(file)
-        return status.st_dev, status.st_ino
+        return _Identity(status.st_dev, status.st_ino, status.st_mtime_ns)
     return None

@@ -87,7 +87,7 @@ class Reception:
         self._next_probe = 0.0
         self._drain_until = 0.0
         self._stopping = threading.Event()
-        self._drains = False
+        self._drains = self._ran = False
         self.finished = threading.Event()
 
     def stop(self) -> None:
@@ -144,10 +144,13 @@ class Reception:
         )
 
     def _log_start(self) -> None:
+        self._ran = True
         self._log("server_started", f"serving at {self._listener.address}")
 
     def _log_stop(self) -> None:
-        self._log("server_stopped", "the server has stopped", requests=self._tally.total)
+        if self._ran:
+            requests = self._status()["requests"]
+            self._log("server_stopped", "the server has stopped", requests=requests)
 
     def _receive_all(self) -> None:
         while True:
