@@ -74,6 +74,11 @@ class Client:
             resource.close()
 
 
+def act_forever(client: Client) -> None:
+    while True:
+        client.go_on()
+
+
 @KINDS
 def test_sessions_finish_and_nobody_else_comes(kind: str, start: Any, tmp_path: Path) -> None:
     server = start(kind, options={"drain_timeout": PATIENCE})
@@ -131,8 +136,7 @@ def test_a_drain_is_over_when_its_time_is(kind: str, start: Any) -> None:
     assert_soon(lambda: server.catches(signal.SIGTERM))
     server.signal(signal.SIGTERM)
     with pytest.raises(RLMeshError):
-        while True:
-            client.go_on()
+        act_forever(client)
     assert server.wait() == 0, server.stderr
     client.close()
 

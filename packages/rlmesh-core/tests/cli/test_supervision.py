@@ -43,7 +43,8 @@ def test_a_supervisor_that_waits_for_a_file_connects_at_once(command, rlmesh, tm
     process = rlmesh.start(*command, "--ready-file", str(file))
     deadline = time.monotonic() + PATIENCE
     while not file.exists():
-        assert time.monotonic() < deadline and process.poll() is None
+        assert time.monotonic() < deadline
+        assert process.poll() is None
         time.sleep(0.001)
     connect(command, file.read_text().strip())
     process.terminate()

@@ -33,7 +33,7 @@ class Held(Countdown):
 
 
 class Rendered(Countdown):
-    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012
+    metadata = {"render_modes": ["ansi"]}
     render_mode = "ansi"
 
     def render(self) -> str:
@@ -52,7 +52,7 @@ def test_a_ping_says_who_serves(server: rlmesh.EnvServer) -> None:
     assert found.python == platform.python_version()
     assert (found.sessions, found.requests, found.workers) == (0, 0, None)
     assert not found.draining
-    assert 0 < found.round_trip
+    assert found.round_trip > 0
     assert 0 <= found.uptime < rlmesh.ping(server.address).uptime
 
 

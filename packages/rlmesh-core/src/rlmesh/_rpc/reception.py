@@ -232,10 +232,10 @@ class Reception:
             if self._sessions.idle_seconds >= idle:
                 self._log("idle", f"shutting down after {idle:g} s without a session")
                 self.stop()
-        if self._stopping.is_set() and not self._drains:
+        if self._stopping.is_set() and self._drain_until > now and not self._drains:
             self._drains = True
             left, sessions = self._drain_until - now, len(self._sessions)
-            text = f"shutting down: {sessions} sessions have {max(left, 0):.0f} s to end"
+            text = f"shutting down: {sessions} sessions have {left:.0f} s to end"
             self._log("server_draining", text, sessions=sessions)
 
     def _is_drained(self) -> bool:
