@@ -26,6 +26,8 @@ def log_to_stderr(level: str, as_json: bool = False) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Json() if as_json else _Line())
     ROOT.addHandler(handler)
+    # Not a second time, by what a policy's module may have set up.
+    ROOT.propagate = False
     ROOT.setLevel(level.upper())
 
 

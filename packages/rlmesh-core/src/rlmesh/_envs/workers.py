@@ -25,7 +25,7 @@ from rlmesh._transport.security import Token
 from rlmesh._wire.errors import error_from_wire
 from rlmesh._wire.messages import Unpacker
 from rlmesh.adapters.tags import EnvTags
-from rlmesh.errors import EnvCrashed, EnvError, RLMeshError
+from rlmesh.errors import EnvCrashed, EnvError, ProtocolError, RLMeshError
 
 from .factory import EnvFactory
 from .pipes import PipeReader
@@ -195,16 +195,24 @@ class Worker:
             self._still_open -= 1
             self._on_change()
             return
-        for said in self._report.feed(data):
-            if "tally" in said:
-                self.tally = said["tally"]
-            elif "log" in said:
-                _logs.relay(said["log"], pid=self.pid)
-            elif "error" in said:
-                self.error = self._start_error(said["error"])
-            else:
-                self.contract = said["contract"]
-                self._on_change()
+        try:
+            for said in self._report.feed(data):
+                self._take(said)
+        except ProtocolError as exc:
+            text = f"dropped what a worker reported: {exc}"
+            _logs.warning(_logs.SERVER, "bad_message", text, role="env", pid=self.pid)
+
+    def _take(self, said: Dict[str, Any]) -> None:
+        """Take one of the worker's reports."""
+        if "tally" in said:
+            self.tally = said["tally"]
+        elif "log" in said:
+            _logs.relay(said["log"], pid=self.pid)
+        elif "error" in said:
+            self.error = self._start_error(said["error"])
+        else:
+            self.contract = said["contract"]
+            self._on_change()
 
     def _start_error(self, body: Any) -> RLMeshError:
         error = error_from_wire(body, "start", repr(self._name))

@@ -15,6 +15,7 @@ from .dial import dial
 from .histogram import Histogram
 
 _ROUND_TRIPS = 5
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def ping(address: str, *, token: str = "", timeout: float = 5.0) -> Ping:
             draining=bool(status["draining"]),
             round_trip=median(round_trips),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+    except _MALFORMED as exc:
         raise _unreadable("ping", address, exc) from None
 
 
@@ -173,7 +174,7 @@ def stats(address: str, *, token: str = "", timeout: float = 5.0) -> Stats:
             errors=int(body["errors"]),
             latencies={phase: _latency(times) for phase, times in body["latencies"].items()},
         )
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
+    except _MALFORMED as exc:
         raise _unreadable("stats", address, exc) from None
 
 

@@ -67,6 +67,7 @@ class ServerBase:
         self._thread: Optional[threading.Thread] = None
         self._error: Optional[BaseException] = None
         self._taken = False
+        self._terminated = self._interrupted = False
         self._runner: Optional[threading.Thread] = None
         self._state_lock = threading.Lock()
         self._ready: Optional[Readiness] = None
@@ -115,12 +116,11 @@ class ServerBase:
             AddressInUse, AddressError, SecurityError, ValueError: As `bind`.
         """
         server = self._take(threading.current_thread())
-        terminated = _Termination(server, interrupts=True)
         try:
-            with on_signal(terminated, signal.SIGTERM):
+            with on_signal(self._on_sigterm, signal.SIGTERM):
                 self._serve(server)
         except KeyboardInterrupt:
-            if not terminated.twice:
+            if not self._interrupted:
                 raise
         finally:
             # Ctrl-C may have come before run() could free it.
@@ -153,7 +153,7 @@ class ServerBase:
             BaseException: Whatever ended the serving thread, if it was no shutdown.
         """
         if self._thread is not None and self._server is not None:
-            with on_signal(_Termination(self._server), signal.SIGTERM):
+            with on_signal(self._on_sigterm, signal.SIGTERM):
                 self._thread.join(timeout)
             if self._thread.is_alive():
                 return False
@@ -259,39 +259,23 @@ class ServerBase:
             self._error = exc
             self._server.abandon()
 
+    def _on_sigterm(self) -> None:
+        """Stop; the second time, give clients no more time, and interrupt what this thread does."""
+        assert self._server is not None
+        if not self._terminated:
+            self._terminated = True
+            self._server.stop()
+            return
+        self._server.hurry()
+        if self._runner is threading.current_thread():
+            self._interrupted = True
+            raise KeyboardInterrupt
+
     def _serve(self, server: Running) -> None:
         """Say that clients are answered, and answer them."""
         assert self._ready is not None
         with self._ready.announced(self.address):
             server.run()
-
-
-class _Termination:
-    """What SIGTERM does to a server: the first asks it to stop, the second ends its drain.
-
-    Args:
-        server: The server.
-        interrupts: Whether the second raises `KeyboardInterrupt`, which ends a call under way.
-
-    Attributes:
-        twice: Whether there was a second one.
-    """
-
-    def __init__(self, server: Running, interrupts: bool = False) -> None:
-        self.twice = False
-        self._server = server
-        self._interrupts = interrupts
-        self._came = False
-
-    def __call__(self) -> None:
-        if not self._came:
-            self._came = True
-            self._server.stop()
-            return
-        self.twice = True
-        self._server.hurry()
-        if self._interrupts:
-            raise KeyboardInterrupt
 
 
 ServerT = TypeVar("ServerT", bound=ServerBase)
