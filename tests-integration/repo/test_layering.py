@@ -16,11 +16,12 @@ FOURTH_PARTY = PACKAGES.parent / "tests-integration" / "fourth_party" / "src"
 VALUES = {"errors", "_values", "types", "backends", "_version"}
 CONTRACT = {*VALUES, "spaces", "adapters", "_contract", "specs"}
 MESSAGES = {*CONTRACT, "_wire"}
-REQUESTS = {*MESSAGES, "_transport", "_rpc", "_tasks"}
+REQUESTS = {*MESSAGES, "_transport", "_rpc", "_tasks", "_logs"}
 MAY_IMPORT = {
     "errors": set(),
     "_version": set(),
     "_tasks": set(),
+    "_logs": set(),
     "_values": {"errors"},
     "types": {"errors", "_values"},
     "backends": {"errors", "_values", "types"},
@@ -30,8 +31,8 @@ MAY_IMPORT = {
     "specs": {*VALUES, "spaces", "_contract"},
     "_wire": CONTRACT,
     "_transport": {"errors"},
-    "_rpc": MESSAGES | {"_transport", "_tasks"},
-    "_runtime": CONTRACT | {"_tasks"},
+    "_rpc": MESSAGES | {"_transport", "_tasks", "_logs"},
+    "_runtime": CONTRACT | {"_tasks", "_logs"},
     "_envs": {*REQUESTS, "_runtime"},
     "_models": {*REQUESTS, "_runtime", "_envs"},
     "recorder": {*CONTRACT, "_runtime"},

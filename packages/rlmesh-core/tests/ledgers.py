@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, Deque, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
+from rlmesh._rpc.histogram import Histogram
 from rlmesh._rpc.service import Call, Failure, Outcome
 from rlmesh._rpc.session import Session
 from rlmesh._wire.messages import PREDICT
@@ -32,6 +33,7 @@ class Ledger:
 
     def __init__(self, capacity: int = 8, together: int = 1) -> None:
         self.capacity = capacity
+        self.latencies: Dict[str, Histogram] = {}
         self.together = together
         self.calls: List[Tuple[bytes, Any]] = []
         self.batches: List[int] = []

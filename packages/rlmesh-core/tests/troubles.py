@@ -6,11 +6,14 @@ import collections
 import ctypes
 import itertools
 import os
+import pathlib
 import signal
 import sys
 import time
 
 from countdown import Countdown
+
+from rlmesh import _logs
 
 
 class Troubled(Countdown):
@@ -119,3 +122,23 @@ def closure():
 
 not_what_it_says = closure()
 not_what_it_says.__qualname__ = "raising"
+
+
+def warning():
+    """Warn as a part of RLMesh would that is used in a worker."""
+    path = pathlib.Path("/")
+    _logs.warning(_logs.CLIENT, "reconnect", "over there", address="somewhere", path=path)
+    return Countdown()
+
+
+class Waiting(Countdown):
+    """Its step returns once a file is there."""
+
+    def __init__(self, until):
+        super().__init__()
+        self._until = pathlib.Path(until)
+
+    def step(self, action):
+        while not self._until.exists():
+            time.sleep(0.005)
+        return super().step(action)

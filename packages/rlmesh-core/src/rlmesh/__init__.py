@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rlmesh._models.entry import run, session
     from rlmesh._models.remote import RemoteModel
     from rlmesh._models.server import ModelServer
+    from rlmesh._rpc.health import Latency, Ping, Stats, ping, stats
     from rlmesh._rpc.options import ServeOptions
     from rlmesh._runtime.context import PredictContext
     from rlmesh._runtime.progress import Progress
@@ -50,6 +51,12 @@ __all__ = [
     "RemoteModel",
     "ServeOptions",
     "EnvContract",
+    # Watching servers
+    "ping",
+    "Ping",
+    "stats",
+    "Stats",
+    "Latency",
     # Values and errors
     "Tensor",
     "RLMeshError",
@@ -83,6 +90,11 @@ _HOMES = {
     "RemoteModel": "rlmesh._models.remote",
     "ServeOptions": "rlmesh._rpc.options",
     "EnvContract": "rlmesh._contract.contract",
+    "ping": "rlmesh._rpc.health",
+    "Ping": "rlmesh._rpc.health",
+    "stats": "rlmesh._rpc.health",
+    "Stats": "rlmesh._rpc.health",
+    "Latency": "rlmesh._rpc.health",
     "Tensor": "rlmesh._values.tensor",
     "RLMeshError": "rlmesh.errors",
 }

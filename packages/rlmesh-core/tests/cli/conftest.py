@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterator, List, Sequence, Tuple
 
 import pytest
 
@@ -30,11 +30,23 @@ class Command:
     def __init__(self) -> None:
         self._started: List[Any] = []
 
-    def start(self, *arguments: str, stderr: int = subprocess.PIPE, **variables: str) -> Any:
+    def start(
+        self,
+        *arguments: str,
+        stderr: int = subprocess.PIPE,
+        pass_fds: Sequence[int] = (),
+        **variables: str,
+    ) -> Any:
         """Return a process, started with these arguments and environment variables."""
-        return self.popen([SCRIPT, *arguments], stderr, **variables)
+        return self.popen([SCRIPT, *arguments], stderr, pass_fds, **variables)
 
-    def popen(self, argv: List[str], stderr: int = subprocess.PIPE, **variables: str) -> Any:
+    def popen(
+        self,
+        argv: List[str],
+        stderr: int = subprocess.PIPE,
+        pass_fds: Sequence[int] = (),
+        **variables: str,
+    ) -> Any:
         process = subprocess.Popen(
             argv,
             cwd=PROJECT,
@@ -42,6 +54,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
+            pass_fds=pass_fds,
         )
         self._started.append(process)
         return process

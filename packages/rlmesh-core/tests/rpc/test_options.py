@@ -24,6 +24,8 @@ def test_the_defaults_are_those_of_the_docs() -> None:
         "max_wait": None,
         "batch_padding": False,
         "allow_insecure": False,
+        "ready_file": None,
+        "ready_fd": None,
     }
 
 

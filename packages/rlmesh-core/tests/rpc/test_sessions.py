@@ -9,6 +9,7 @@ from carriers import MemoryConnection, MemoryListener, Network
 from worlds import SOON, World
 
 from rlmesh._rpc.client import RpcClient
+from rlmesh._rpc.histogram import Histogram
 from rlmesh._rpc.service import Call, Failure, Outcome, Result
 from rlmesh._rpc.session import Session
 from rlmesh._wire.messages import (
@@ -42,6 +43,7 @@ class Counter:
 
     def __init__(self) -> None:
         self.steps: List[Any] = []
+        self.latencies = {"step": Histogram()}
         self.released = threading.Semaphore(0)
         self.entered = threading.Event()
         self.go_on = threading.Event()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import Any, List, Optional
 
 import typer
 
+from rlmesh._rpc.options import ServeOptions
 from rlmesh._version import __version__
 
-from .ping import ping_server
+from .logs import log_to_stderr
+from .ping import ping_server, print_stats
 from .run import run_model
 from .serve import serve_env, serve_model
 
@@ -94,6 +96,33 @@ BATCH_PADDING = typer.Option(
     help="Fill up every batch to that size, so that results do not depend on it.",
 )
 TIMEOUT = typer.Option(5.0, min=0.1, metavar="SECONDS", help="How long to look for the server.")
+DRAIN_TIMEOUT = typer.Option(
+    None,
+    min=0.0,
+    metavar="SECONDS",
+    help="How long clients may go on after SIGTERM; 0 unless given. A second one ends that.",
+)
+SESSION_GRACE = typer.Option(
+    None,
+    min=0.0,
+    metavar="SECONDS",
+    help="How long a client that cannot be reached keeps its session; 30 unless given.",
+)
+READY_FILE = typer.Option(
+    None, metavar="PATH", help="A file that has the address while clients are answered."
+)
+READY_FD = typer.Option(
+    None,
+    min=3,
+    metavar="N",
+    help="A file descriptor that gets the address once clients are answered.",
+)
+_LEVELS = {"metavar": "debug|info|warning|error", "help": "What is logged to stderr."}
+LOG_LEVEL = typer.Option("warning", "--log-level", **_LEVELS)
+# A run says itself what came of its trouble.
+RUN_LOG_LEVEL = typer.Option("error", "--log-level", **_LEVELS)
+LOG_JSON = typer.Option(False, "--log-json", help="Log a JSON object a line.")
+AS_JSON = typer.Option(False, "--json", help="Print a JSON object; times are in seconds.")
 TOKEN_HELP = "The environment variable RLMESH_TOKEN holds the secret that both sides share, if any."
 
 app = typer.Typer(
@@ -116,17 +145,46 @@ def serve(
     address: str = SERVED_AT,
     kwargs: str = KWARGS,
     max_sessions: Optional[int] = MAX_SESSIONS,
+    drain_timeout: Optional[float] = DRAIN_TIMEOUT,
+    session_grace: Optional[float] = SESSION_GRACE,
+    ready_file: Optional[str] = READY_FILE,
+    ready_fd: Optional[int] = READY_FD,
+    log_level: str = LOG_LEVEL,
+    log_json: bool = LOG_JSON,
 ) -> None:
     """Serve environments, one for each client, until Ctrl-C or SIGTERM."""
-    serve_env(env, address, kwargs, max_sessions)
+    log_to_stderr(log_level, log_json)
+    options = _options_of(
+        max_sessions=max_sessions,
+        drain_timeout=drain_timeout,
+        session_grace=session_grace,
+        ready_file=ready_file,
+        ready_fd=ready_fd,
+    )
+    serve_env(env, address, kwargs, options)
 
 
 @app.command("serve-model", epilog=TOKEN_HELP)
 def serve_policy(
-    policy: str = POLICY, address: str = SERVED_AT, backend: Optional[str] = BACKEND
+    policy: str = POLICY,
+    address: str = SERVED_AT,
+    backend: Optional[str] = BACKEND,
+    drain_timeout: Optional[float] = DRAIN_TIMEOUT,
+    session_grace: Optional[float] = SESSION_GRACE,
+    ready_file: Optional[str] = READY_FILE,
+    ready_fd: Optional[int] = READY_FD,
+    log_level: str = LOG_LEVEL,
+    log_json: bool = LOG_JSON,
 ) -> None:
     """Serve a policy until Ctrl-C or SIGTERM."""
-    serve_model(policy, address, backend)
+    log_to_stderr(log_level, log_json)
+    options = _options_of(
+        drain_timeout=drain_timeout,
+        session_grace=session_grace,
+        ready_file=ready_file,
+        ready_fd=ready_fd,
+    )
+    serve_model(policy, address, backend, options)
 
 
 @app.command(epilog=TOKEN_HELP)
@@ -141,8 +199,11 @@ def run(
     concurrency: Optional[int] = CONCURRENCY,
     max_batch_size: Optional[int] = MAX_BATCH_SIZE,
     batch_padding: bool = BATCH_PADDING,
+    log_level: str = RUN_LOG_LEVEL,
+    log_json: bool = LOG_JSON,
 ) -> None:
     """Evaluate a policy, here or served, on served environments."""
+    log_to_stderr(log_level, log_json)
     run_model(
         model,
         addresses,
@@ -161,3 +222,14 @@ def run(
 def ping(address: str = ADDRESS, timeout: float = TIMEOUT) -> None:
     """Show who serves at an address, and how long a round trip takes."""
     ping_server(address, timeout)
+
+
+@app.command("stats", epilog=TOKEN_HELP)
+def show_stats(address: str = ADDRESS, timeout: float = TIMEOUT, as_json: bool = AS_JSON) -> None:
+    """Show what a server has done: requests, errors, and how long its parts took."""
+    print_stats(address, timeout, as_json)
+
+
+def _options_of(**given: Any) -> ServeOptions:
+    """Return options for serving; the defaults for what is None."""
+    return ServeOptions(**{name: value for name, value in given.items() if value is not None})

@@ -1,19 +1,15 @@
-"""`rlmesh ping`: who serves at an address."""
+"""`rlmesh ping` and `rlmesh stats`: who serves at an address, and how it is doing."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from datetime import timedelta
-from statistics import median
-from time import perf_counter
+from typing import Any, List
 
 import typer
 
-from rlmesh._contract.peer import PROTOCOL_VERSION
-from rlmesh._rpc.client import RpcClient
-from rlmesh._rpc.dial import dial
-from rlmesh._transport.security import Token
-
-_PINGS = 5
+from rlmesh._rpc.health import Latency, ping, stats
 
 
 def ping_server(address: str, timeout: float) -> None:
@@ -26,27 +22,64 @@ def ping_server(address: str, timeout: float) -> None:
     Raises:
         RLMeshError: It cannot be reached, or is none of ours.
     """
-    client = dial(address, Token(), timeout)
-    try:
-        peer = client.hello()
-        status = client.ping()
-        round_trips = [_round_trip(client) for _ in range(_PINGS)]
-    finally:
-        client.close()
+    found = ping(address, timeout=timeout)
     facts = {
-        "rlmesh": f"{peer.version} (protocol {PROTOCOL_VERSION}), Python {peer.python}",
-        "uptime": str(timedelta(seconds=int(status["uptime"]))),
-        "sessions": str(status["sessions"]),
-        "requests": str(status["requests"]),
-        **({"workers": str(status["workers"])} if "workers" in status else {}),
-        "round trip": f"{median(round_trips) * 1000:.2f} ms (median of {_PINGS})",
+        "rlmesh": f"{found.version} (protocol {found.protocol}), Python {found.python}",
+        "uptime": _uptime(found.uptime),
+        "sessions": found.sessions,
+        "requests": found.requests,
+        "workers": found.workers,
+        "round trip": f"{found.round_trip * 1000:.2f} ms (median of 5)",
     }
-    typer.echo(f"{peer.role} at {address}")
+    _print_facts(found.role, address, found.draining, facts)
+
+
+def print_stats(address: str, timeout: float, as_json: bool) -> None:
+    """Print what a server has done.
+
+    Args:
+        address: Where it serves.
+        timeout: Seconds to find it.
+        as_json: Whether to print a JSON object, with times in seconds.
+
+    Raises:
+        RLMeshError: It cannot be reached, or is none of ours.
+    """
+    found = stats(address, timeout=timeout)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+        return
+    counts = (f"{count:,} {name}" for name, count in found.requests.items())
+    facts = {
+        "uptime": _uptime(found.uptime),
+        "sessions": f"{found.sessions} of {found.capacity}",
+        "workers": found.workers,
+        "requests": ", ".join(counts) or "none",
+        "errors": found.errors,
+    }
+    _print_facts(found.role, address, found.draining, facts)
+    times = {phase: latency for phase, latency in found.latencies.items() if latency.count}
+    if times:
+        names = [name for name in asdict(Latency(0, 0, 0, 0, 0, 0)) if name != "count"]
+        typer.echo("\n  " + _row("ms", ["count", *names]))
+        for phase, latency in times.items():
+            typer.echo("  " + _row(phase, _cells(latency, names)))
+
+
+def _print_facts(role: str, address: str, draining: bool, facts: Any) -> None:
+    typer.echo(f"{role} at {address}" + (", shutting down" if draining else ""))
     for name, value in facts.items():
-        typer.echo(f"  {name:<10}  {value}")
+        if value is not None:
+            typer.echo(f"  {name:<10}  {value}")
 
 
-def _round_trip(client: RpcClient) -> float:
-    started = perf_counter()
-    client.ping()
-    return perf_counter() - started
+def _cells(latency: Latency, names: List[str]) -> List[str]:
+    return [f"{latency.count:,}", *(f"{getattr(latency, name) * 1000:,.3f}" for name in names)]
+
+
+def _row(name: str, cells: List[str]) -> str:
+    return f"{name:<10}" + "".join(f"{cell:>12}" for cell in cells)
+
+
+def _uptime(seconds: float) -> str:
+    return str(timedelta(seconds=int(seconds)))

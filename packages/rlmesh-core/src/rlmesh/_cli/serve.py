@@ -45,41 +45,42 @@ _MODEL = _Use(
 )
 
 
-def serve_env(name: str, address: str, arguments: str, max_sessions: Optional[int]) -> None:
+def serve_env(name: str, address: str, arguments: str, options: ServeOptions) -> None:
     """Serve envs, and say how to reach them.
 
     Args:
         name: See `EnvServer`.
         address: Where to serve.
         arguments: Keyword arguments for the env, as a JSON object.
-        max_sessions: Envs at a time; None is the default of `ServeOptions`.
+        options: How to serve.
 
     Raises:
-        ValueError: The arguments do not parse.
+        ValueError: The arguments do not parse, or the ready file or descriptor is none.
         RLMeshError: There is no such env, it is none, or the address cannot be taken.
     """
-    options = ServeOptions() if max_sessions is None else ServeOptions(max_sessions=max_sessions)
     server = EnvServer(name, address, options=options, env_kwargs=keyword_arguments(arguments))
     with suppress(KeyboardInterrupt):
         _serve(server, name, _ENV)
     typer.echo("stopped")
 
 
-def serve_model(name: str, address: str, backend: Optional[str]) -> None:
+def serve_model(name: str, address: str, backend: Optional[str], options: ServeOptions) -> None:
     """Serve a model, and say how to reach it.
 
     Args:
         name: See `load_model`.
         address: Where to serve.
         backend: See `load_model`.
+        options: How to serve.
 
     Raises:
-        ValueError: There is no such policy, or no such backend.
+        ValueError: There is no such policy, or no such backend, or the ready file or descriptor is
+            none.
         RLMeshError: The address cannot be taken, or the backend is not installed.
     """
     parse_address(address)
     with suppress(KeyboardInterrupt):
-        _serve(ModelServer(load_model(name, backend), address), name, _MODEL)
+        _serve(ModelServer(load_model(name, backend), address, options=options), name, _MODEL)
     typer.echo("stopped")
 
 

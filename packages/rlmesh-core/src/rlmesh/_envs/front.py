@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import OrderedDict
 from typing import Any, Dict, Optional
 
+from rlmesh import _logs
 from rlmesh._contract.peer import PeerInfo
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.reception import Reception, new_boot_id
 from rlmesh._rpc.session import Session
 from rlmesh._rpc.sessions import Sessions
+from rlmesh._rpc.tally import Tally
 from rlmesh._transport.carrier import ConnectionLost, Incoming
 from rlmesh._transport.client import ZmqConnection
 from rlmesh._transport.security import Token
@@ -25,8 +26,6 @@ from rlmesh.errors import ProtocolError, RLMeshError
 from .factory import EnvFactory
 from .host import host_id
 from .workers import Worker, Workers
-
-logger = logging.getLogger("rlmesh.server")
 
 _TICK = 0.1
 _REMEMBERED = 1024
@@ -41,11 +40,12 @@ class Slots(Sessions):
         """Count from now on for how long there was no session."""
         self._empty_since = time.monotonic()
 
-    def end(self, session: Session) -> None:
+    def end(self, session: Session, reason: str) -> None:
         """End a session; its place stays taken until `free`."""
         if not session.abandoned:
             session.abandoned = True
             self.ended.append(session)
+            self._log_end(session, reason)
 
     def free(self, session: Session) -> None:
         """Free the place of a session."""
@@ -104,7 +104,10 @@ class EnvFront(Reception):
     ) -> None:
         boot = new_boot_id()
         self._slots = Slots("env", options.max_sessions, options.session_grace, boot, listener)
-        super().__init__("env", self._slots, listener, options, boot)
+        # Of the workers that have ended.
+        tally = Tally()
+        super().__init__("env", self._slots, listener, options, boot, tally)
+        self._ended_requests = 0
         self._workers = Workers(factory, tags, token, options, boot, self._wake)
         self._changed = threading.Event()
         self._token = token
@@ -121,6 +124,7 @@ class EnvFront(Reception):
         """Serve until `stop`, then end the workers and free everything."""
         try:
             self._slots.begin()
+            self._log_start()
             self._serve()
         finally:
             self.abandon()
@@ -137,6 +141,7 @@ class EnvFront(Reception):
                     # Half of what `shutdown` waits, so that it sees the end of what was killed.
                     self._workers.close(self._options.close_timeout / 2)
                 finally:
+                    self._log_stop()
                     self.finished.set()
 
     def _serve(self) -> None:
@@ -173,6 +178,7 @@ class EnvFront(Reception):
     def _look_after_workers(self) -> None:
         """Free the slots of workers that are gone, and have as many ready as before."""
         for worker in self._workers.reap():
+            self._tally.merge(worker.tally)
             session = self._session_of(worker)
             if session is None:
                 continue
@@ -183,20 +189,31 @@ class EnvFront(Reception):
                 self._mourn(session, worker)
             if relay is not None:
                 self._drop_relay(relay)
-            self._requests += session.next - 1
+            self._ended_requests += _requests_of(session)
             self._slots.free(session)
             if worker.contract is not None and not self._stopping.is_set():
                 try:
                     self._workers.add_spare()
                 except OSError as exc:
-                    logger.warning("no env was started for the next client: %s", exc)
+                    text = f"no env was started for the next client: {exc}"
+                    _logs.warning(_logs.SERVER, "worker_failed", text)
         if self._openings:
             self._openings.settle(self._closing())
 
     def _mourn(self, session: Session, worker: Worker) -> None:
         """Remember, and tell, why a session ended that nobody wanted to end."""
         fate = worker.error or worker.crash()
-        logger.warning("%s", fate.args[0])
+        _logs.warning(
+            _logs.SERVER,
+            "session_ended",
+            fate.args[0],
+            session=_logs.short(session.id),
+            role=self._role,
+            address=self._listener.address,
+            reason="env crashed",
+            requests=_requests_of(session),
+            pid=worker.pid,
+        )
         self._fates[session.id] = fate
         if len(self._fates) > _REMEMBERED:
             self._fates.popitem(last=False)
@@ -224,9 +241,15 @@ class EnvFront(Reception):
         return {
             **super()._status(),
             "sessions": sum(not session.abandoned for session in self._slots),
-            "requests": self._requests + sum(session.next - 1 for session in self._slots),
+            "requests": self._ended_requests + sum(map(_requests_of, self._slots)),
             "workers": len(self._workers),
         }
+
+    def _counted(self) -> Tally:
+        counted = Tally()
+        for plain in (self._tally.to_plain(), *(worker.tally for worker in self._workers)):
+            counted.merge(plain)
+        return counted
 
     def _answer(self, request: Request) -> Any:
         if request.op != FATE:
@@ -247,7 +270,7 @@ class EnvFront(Reception):
         session.next = max(session.next, request.id + (request.op != CLOSE))
         if request.op == CLOSE:
             self._openings.leave(session.id)
-            self._slots.end(session)
+            self._slots.end(session, "closed")
             self._retire_ended()
             self._listener.send(session.peer, pack(Reply(CLOSE, request.id, self._boot, OK, None)))
         elif session.state is not None and not self._is_drained():
@@ -286,7 +309,8 @@ class EnvFront(Reception):
         try:
             reply = unpack_reply(message.control)
         except ProtocolError as exc:
-            logger.warning("dropped what a worker sent: %s", exc)
+            text = f"dropped what a worker sent: {exc}"
+            _logs.warning(_logs.SERVER, "bad_message", text, role=self._role)
             return True
         if reply.op != OPEN:
             if relay.pending is not None and reply.id == relay.pending.id:
@@ -298,3 +322,9 @@ class EnvFront(Reception):
         del self._relays[relay.session.id]
         del self._sockets[relay.connection.sockets[0]]
         relay.connection.close()
+
+
+def _requests_of(session: Session) -> int:
+    """Return what a session's worker has executed, by what it and the client say."""
+    said = 0 if session.state is None else sum(session.state.tally["requests"].values())
+    return max(said, session.next - 1)

@@ -6,6 +6,7 @@ import time
 from typing import Any, Deque, Dict, Optional, Sequence, Tuple, Union
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._rpc.histogram import Histogram
 from rlmesh._rpc.service import Call, Failure, Outcome
 from rlmesh._rpc.session import Session
 from rlmesh._wire.codec import Codec
@@ -39,6 +40,9 @@ class EnvService:
         self._encode = self._everything
         self._actions = Codec(env.action_space, env.backend, "action", env.graph_type)
         self._was_reset = False
+        self.latencies = {phase: Histogram() for phase in ("reset", "step", "render", "codec")}
+        self._step_took = self.latencies["step"].add
+        self._codec_took = self.latencies["codec"].add
 
     def describe(self) -> Dict[str, Any]:
         """Return the contract as plain data."""
@@ -84,15 +88,19 @@ class EnvService:
     def _step(self, body: Any, reader: PartReader, parts: Parts) -> Any:
         if not self._was_reset:
             raise NotReset("step: call reset() first")
+        received = time.perf_counter_ns()
         action = self._actions.decode(body, reader)
         started = time.perf_counter_ns()
         observation, reward, terminated, truncated, info = self._env.step(action)
         elapsed = time.perf_counter_ns() - started
+        self._step_took(elapsed)
         observed = self._encode(observation, parts)
         packed_info = encode_info(info, parts)
+        self._codec_took(time.perf_counter_ns() - received - elapsed)
         return observed, reward, terminated, truncated, packed_info, elapsed
 
     def _reset(self, body: Any, reader: PartReader, parts: Parts) -> Any:
+        received = time.perf_counter_ns()
         try:
             seed, packed_options = body
         except (TypeError, ValueError):
@@ -105,7 +113,10 @@ class EnvService:
         observation, info = self._env.reset(seed, options)
         elapsed = time.perf_counter_ns() - started
         self._was_reset = True
-        return self._encode(observation, parts), encode_info(info, parts), elapsed
+        self.latencies["reset"].add(elapsed)
+        reply = self._encode(observation, parts), encode_info(info, parts), elapsed
+        self._codec_took(time.perf_counter_ns() - received - elapsed)
+        return reply
 
     def _check_seed(self, seed: Any) -> None:
         if seed is not None and type(seed) is not int:
@@ -117,7 +128,10 @@ class EnvService:
         started = time.perf_counter_ns()
         frame = self._env.render()
         elapsed = time.perf_counter_ns() - started
-        return encode_info({"frame": frame}, parts), elapsed
+        self.latencies["render"].add(elapsed)
+        packed = encode_info({"frame": frame}, parts)
+        self._codec_took(time.perf_counter_ns() - started - elapsed)
+        return packed, elapsed
 
     def _select(self, body: Any) -> None:
         """From now on, send only what is selected of observations; all of them for None."""

@@ -44,14 +44,17 @@ class VectorEnvService(EnvService):
     def _step(self, body: Any, reader: PartReader, parts: Parts) -> Any:
         if not self._was_reset:
             raise NotReset("step: call reset() first")
+        received = time.perf_counter_ns()
         actions = self._actions.decode(body, reader)
         started = time.perf_counter_ns()
         observations, rewards, terminations, truncations, infos = self._vector.step(actions)
         elapsed = time.perf_counter_ns() - started
+        self._step_took(elapsed)
         observed = self._encode(observations, parts)
         infos, finals = self._without_finals(infos, parts)
         packed_infos = encode_info(infos, parts)
         columns = [_packed(column) for column in (rewards, terminations, truncations)]
+        self._codec_took(time.perf_counter_ns() - received - elapsed)
         return observed, columns, packed_infos, finals, elapsed
 
     def _without_finals(self, infos: Any, parts: Parts) -> Tuple[Any, Optional[Finals]]:

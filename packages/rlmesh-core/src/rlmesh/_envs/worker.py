@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import faulthandler
 import fcntl
+import logging
 import math
 import os
 import signal
 import sys
 import threading
 import time
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, Optional, Tuple, Union
 
+from rlmesh import _logs
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.server import RpcServer
@@ -31,6 +34,8 @@ from .local_vector import LocalVectorEnv
 
 _Door = Union[LocalEnv, LocalVectorEnv]
 
+_COUNT_INTERVAL = 0.5
+"""Seconds between two reports of what was executed."""
 _GRACE = 4.0
 """Seconds that a call under way and the env's `close` have once the server wants the end."""
 
@@ -44,18 +49,19 @@ def main(config: Dict[str, Any]) -> None:
     # The last lines on stderr, which the client is shown, say where the env crashed.
     faulthandler.enable(all_threads=False)
     lifeline = _Lifeline()
-    report = int(config["report"])
-    os.set_inheritable(report, False)
+    report = _Report(int(config["report"]))
+    _logs.ROOT.addHandler(_Forward(report))
     try:
         env, contract = _make(config)
         server = _server(config, env, contract)
     except Exception as exc:
-        _tell(report, {"error": error_to_wire(exc, "env")})
+        report.tell({"error": error_to_wire(exc, "env")})
         sys.exit(1)
     lifeline.hold(server)
     try:
-        _tell(report, {"contract": contract.to_dict()})
-        server.run()
+        report.tell({"contract": contract.to_dict()})
+        with report.counting(server):
+            server.run()
     finally:
         if callable(getattr(env.env, "close", None)):
             env.close()
@@ -90,10 +96,62 @@ def _server(config: Dict[str, Any], env: _Door, contract: EnvContract) -> RpcSer
     return RpcServer(new_service(env, contract), listener, options, boot)
 
 
-def _tell(report: int, said: Dict[str, Any]) -> None:
-    """Tell the server what came of the start."""
-    with open(report, "wb") as pipe:
-        pipe.write(pack(said))
+class _Report:
+    """The pipe on which the server hears what came of the start, and how it goes on.
+
+    Args:
+        fd: The pipe's end.
+    """
+
+    def __init__(self, fd: int) -> None:
+        os.set_inheritable(fd, False)
+        self._pipe = open(fd, "wb", buffering=0)  # noqa: SIM115
+        self._lock = threading.Lock()
+        self._told: Any = None
+
+    def tell(self, said: Dict[str, Any]) -> None:
+        """Tell the server something. Any thread may call this."""
+        left = memoryview(pack(said))
+        # A server that is gone needs no news: the lifeline ends this process.
+        with self._lock, contextlib.suppress(BrokenPipeError):
+            while left:
+                left = left[self._pipe.write(left) :]
+
+    @contextlib.contextmanager
+    def counting(self, server: RpcServer) -> Iterator[None]:
+        """Tell what a server executes, now and then and at the end of the `with` block."""
+        over = threading.Event()
+
+        def count() -> None:
+            while not over.wait(_COUNT_INTERVAL):
+                self._tell_tally(server)
+
+        thread = threading.Thread(target=count, name="rlmesh-report", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            self._tell_tally(server)
+
+    def _tell_tally(self, server: RpcServer) -> None:
+        tally = server.tally()
+        if tally != self._told:
+            self._told = tally
+            self.tell({"tally": tally})
+
+
+class _Forward(logging.Handler):
+    """Has the server log what goes wrong here."""
+
+    def __init__(self, report: _Report) -> None:
+        super().__init__(logging.WARNING)
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a record."""
+        self._report.tell({"log": _logs.to_plain(record)})
 
 
 class _Lifeline:

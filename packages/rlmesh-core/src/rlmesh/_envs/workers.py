@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import logging
 import os
 import shutil
 import signal
@@ -16,20 +15,20 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any, Callable, Deque, Dict, List, Optional
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional
 
+from rlmesh import _logs
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.options import ServeOptions
+from rlmesh._rpc.tally import Tally
 from rlmesh._transport.security import Token
 from rlmesh._wire.errors import error_from_wire
-from rlmesh._wire.messages import unpack
+from rlmesh._wire.messages import Unpacker
 from rlmesh.adapters.tags import EnvTags
 from rlmesh.errors import EnvCrashed, EnvError, ProtocolError, RLMeshError
 
 from .factory import EnvFactory
 from .pipes import PipeReader
-
-logger = logging.getLogger("rlmesh.server")
 
 TERMINATE_AFTER = 5.0
 """Seconds after which a worker that was asked to end gets SIGTERM."""
@@ -60,7 +59,9 @@ class Worker:
         on_change: Called, from the thread of `pipes`, whenever there is something new.
 
     Attributes:
+        pid: Its process's number.
         contract: What its env promises, as plain data; None until it is ready.
+        tally: What it has executed, as plain data; at most about half a second old.
         error: Why it could not start; None where it did, or where its process just ended.
         retired: When it was asked to end, in `time.monotonic` seconds; None if it was not.
     """
@@ -77,9 +78,10 @@ class Worker:
         self.contract: Optional[Dict[str, Any]] = None
         self.error: Optional[RLMeshError] = None
         self.retired: Optional[float] = None
+        self.tally: Dict[str, Any] = Tally().to_plain()
         self._name = name
         self._on_change = on_change
-        self._report = bytearray()
+        self._report = Unpacker()
         self._lines: Deque[str] = deque(maxlen=_KEPT_LINES)
         self._open_line = b""
         self._still_open = 2
@@ -101,6 +103,8 @@ class Worker:
             raise
         finally:
             os.close(told)
+        self.pid = self._process.pid
+        _logs.info(_logs.SERVER, "worker_started", "the process of an env began", pid=self.pid)
         assert self._process.stderr is not None
         pipes.add(report, self._hear_report)
         pipes.add(os.dup(self._process.stderr.fileno()), self._hear_stderr)
@@ -132,6 +136,7 @@ class Worker:
             self._process.wait()
             self._ended = now
             self._cut_line()
+            self._log_end()
         return not self._still_open or now - self._ended >= _SILENCE
 
     def crash(self) -> EnvCrashed:
@@ -147,6 +152,12 @@ class Worker:
             name = f"signal {-status}"
         sentence = f"the process of the env {self._name!r} was ended by {name}"
         return EnvCrashed(sentence, signal=name, stderr=lines)
+
+    def _log_end(self) -> None:
+        # Whether that is trouble, says the end of its session.
+        status = self._process.returncode
+        text = "the process of an env ended"
+        _logs.info(_logs.SERVER, "worker_ended", text, pid=self.pid, exit=status)
 
     def _write(self, data: bytes) -> None:
         assert self._process.stdin is not None
@@ -179,18 +190,29 @@ class Worker:
                 os.killpg(self._process.pid, number)
 
     def _hear_report(self, data: bytes) -> None:
-        if data:
-            self._report += data
+        if not data:
+            # Where nothing had arrived, or only a part, the process has ended, which says enough.
+            self._still_open -= 1
+            self._on_change()
             return
-        # Where nothing arrived, or only a part, the process has ended, which says enough.
-        with contextlib.suppress(ProtocolError):
-            said = unpack(bytes(self._report))
-            if "error" in said:
-                self.error = self._start_error(said["error"])
-            else:
-                self.contract = said["contract"]
-        self._still_open -= 1
-        self._on_change()
+        try:
+            for said in self._report.feed(data):
+                self._take(said)
+        except ProtocolError as exc:
+            text = f"dropped what a worker reported: {exc}"
+            _logs.warning(_logs.SERVER, "bad_message", text, role="env", pid=self.pid)
+
+    def _take(self, said: Dict[str, Any]) -> None:
+        """Take one of the worker's reports."""
+        if "tally" in said:
+            self.tally = said["tally"]
+        elif "log" in said:
+            _logs.relay(said["log"], pid=self.pid)
+        elif "error" in said:
+            self.error = self._start_error(said["error"])
+        else:
+            self.contract = said["contract"]
+            self._on_change()
 
     def _start_error(self, body: Any) -> RLMeshError:
         error = error_from_wire(body, "start", repr(self._name))
@@ -254,7 +276,9 @@ class Workers:
             "factory": factory.to_dict(),
             "tags": None if tags is None else tags.to_dict(),
             "token": token.reveal(),
-            "options": dataclasses.asdict(options),
+            "options": dataclasses.asdict(
+                dataclasses.replace(options, ready_file=None, ready_fd=None)
+            ),
             "boot": boot.hex(),
         }
         self._folder: Optional[Path] = None
@@ -265,6 +289,9 @@ class Workers:
 
     def __len__(self) -> int:
         return len(self._all)
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(self._all)
 
     def start_first(self) -> None:
         """Start a worker, and wait until it is ready.
@@ -307,7 +334,8 @@ class Workers:
             if worker in self._spares:
                 self._spares.remove(worker)
                 fate = worker.error or worker.crash()
-                logger.warning("a waiting env is gone: %s", fate.args[0])
+                text = f"a waiting env is gone: {fate.args[0]}"
+                _logs.warning(_logs.SERVER, "worker_failed", text, pid=worker.pid)
         return gone
 
     def close(self, timeout: float) -> None:

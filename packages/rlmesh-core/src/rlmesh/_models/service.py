@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import deque
 from itertools import chain
 from time import perf_counter_ns
 from typing import Any, Deque, Dict, Hashable, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from rlmesh import _logs
 from rlmesh._contract.contract import EnvContract
+from rlmesh._rpc.histogram import Histogram
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Call, Failure, Outcome
 from rlmesh._rpc.session import Session
@@ -25,25 +26,25 @@ from .corners import Corners
 from .route import Route, env_seconds
 from .source import Source
 
-logger = logging.getLogger("rlmesh.server")
-
 
 class _Arrived(NamedTuple):
-    """A predict whose observation is decoded."""
+    """A predict whose observation is decoded, which took so many nanoseconds."""
 
     call: Call
     route: Route
     observation: Any
     context: PredictContext
+    decoding: int
 
 
 class _Job(NamedTuple):
-    """A predict whose observation is adapted."""
+    """A predict whose observation is adapted. Times are in nanoseconds."""
 
     call: Call
     route: Route
     payload: Any
     context: PredictContext
+    decoding: int
     adapting: int
 
 
@@ -85,6 +86,8 @@ class ModelService:
         self._next: Optional[BatchQueue[Session, _Arrived]] = None
         self._singles: Deque[Call] = deque()
         self._closed = False
+        phases = ("queue", "predict", "adapter", "codec")
+        self.latencies = {phase: Histogram() for phase in phases}
 
     def describe(self) -> Dict[str, Any]:
         """Return nothing: what a client needs to know is the answer to `configure_route`."""
@@ -124,7 +127,10 @@ class ModelService:
                 try:
                     self._end_episode(session.state, episode_id)
                 except Exception:
-                    logger.exception("on_episode_end raised for a client that went away")
+                    _logs.SERVER.exception(
+                        "on_episode_end raised for a client that went away",
+                        extra={"event": "callback_failed", "session": _logs.short(session.id)},
+                    )
 
     def close(self) -> None:
         """Call `on_close`, once."""
@@ -224,11 +230,12 @@ class ModelService:
         """Return what came of predicts that go into one batch."""
         failed: List[Tuple[Call, Outcome]] = []
         jobs: List[_Job] = []
-        for call, route, observation, context in batch:
+        for call, route, observation, context, decoding in batch:
             try:
                 started = perf_counter_ns()
                 payload = route.adaptation.payload(context.episode_id, observation)
-                jobs.append(_Job(call, route, payload, context, perf_counter_ns() - started))
+                adapting = perf_counter_ns() - started
+                jobs.append(_Job(call, route, payload, context, decoding, adapting))
             except Exception as exc:
                 failed.append((call, Failure(exc)))
         return chain(failed, self._act(jobs)) if jobs else failed
@@ -251,26 +258,34 @@ class ModelService:
             # The outcomes of each at once: the next may be predicted into the same memory.
             return [outcome for job in jobs for outcome in list(self._act([job]))]
         elapsed = perf_counter_ns() - started
+        self.latencies["predict"].add(elapsed)
+        for job in jobs:
+            waited = started - job.call.arrived - job.decoding - job.adapting
+            self.latencies["queue"].add(max(waited, 0))
         size = len(jobs)
-        return (_outcome(job, actions, elapsed, size) for job, actions in zip(jobs, chunks))
+        return (self._outcome(job, actions, elapsed, size) for job, actions in zip(jobs, chunks))
 
-
-def _outcome(
-    job: _Job, actions: Sequence[Any], predicting: int, batch_size: int
-) -> Tuple[Call, Outcome]:
-    try:
-        started = perf_counter_ns()
-        adapted = job.route.adaptation.actions(job.context.episode_id, actions)
-        adapting = job.adapting + perf_counter_ns() - started
-        bodies, parts = job.route.encode(adapted)
-        return job.call, ((bodies, predicting, adapting, batch_size), parts)
-    except Exception as exc:
-        return job.call, Failure(exc)
+    def _outcome(
+        self, job: _Job, actions: Sequence[Any], predicting: int, batch_size: int
+    ) -> Tuple[Call, Outcome]:
+        try:
+            started = perf_counter_ns()
+            adapted = job.route.adaptation.actions(job.context.episode_id, actions)
+            finished = perf_counter_ns()
+            adapting = job.adapting + finished - started
+            bodies, parts = job.route.encode(adapted)
+            self.latencies["adapter"].add(adapting)
+            self.latencies["codec"].add(job.decoding + perf_counter_ns() - finished)
+            return job.call, ((bodies, predicting, adapting, batch_size), parts)
+        except Exception as exc:
+            return job.call, Failure(exc)
 
 
 def _decode(call: Call) -> _Arrived:
     route = _route_of(call.session)
-    return _Arrived(call, route, *route.decode(call.body, call.payload))
+    started = perf_counter_ns()
+    observation, context = route.decode(call.body, call.payload)
+    return _Arrived(call, route, observation, context, perf_counter_ns() - started)
 
 
 def _route_of(session: Session) -> Route:

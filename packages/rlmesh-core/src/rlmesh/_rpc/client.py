@@ -12,6 +12,7 @@ import threading
 import time
 from typing import Any, Generator, Optional, Sequence, Tuple, TypeVar
 
+from rlmesh import _logs
 from rlmesh._contract.peer import Limits, PeerInfo
 from rlmesh._transport.carrier import Connection, ConnectionLost, Message
 from rlmesh._wire.errors import error_from_wire
@@ -26,6 +27,7 @@ from rlmesh._wire.messages import (
     PING,
     SHUTDOWN,
     STARTING,
+    STATS,
     UNPARSED,
     Reply,
     Request,
@@ -139,6 +141,14 @@ class RpcClient:
             RLMeshError: As `hello`.
         """
         return self.complete(self._control(PING, None, time.monotonic() + self._connect_timeout))
+
+    def stats(self) -> Any:
+        """Return what the server has done, as plain data.
+
+        Raises:
+            RLMeshError: As `hello`.
+        """
+        return self.complete(self._control(STATS, None, time.monotonic() + self._connect_timeout))
 
     def shutdown(self) -> None:
         """Shut the server down.
@@ -260,11 +270,14 @@ class RpcClient:
                 reply, received = yield from self._exchange(op, number, control, payload, timeout)
             except BaseException as exc:
                 # Also after Ctrl-C: nobody knows then whether the server has this number.
+                if isinstance(exc, RLMeshError):
+                    self._log_loss(str(exc.args[0] if exc.args else exc))
                 self._end(str(exc) or type(exc).__name__)
                 raise
             self._received = number
             if reply.boot != self._boot:
                 self._over = "the server restarted"
+                self._log_loss(self._over)
                 raise SessionLost(f"the server at {self.address} restarted: the session is gone")
             if reply.status == OK:
                 return reply.body, received
@@ -273,6 +286,8 @@ class RpcClient:
                 self._over = "the server no longer knows it"
             elif isinstance(error, EnvCrashed):
                 self._over = "the env crashed"
+            if self._over is not None:
+                self._log_loss(self._over)
             raise error
 
     def close(self) -> None:
@@ -339,6 +354,9 @@ class RpcClient:
             try:
                 message = yield wait
             except ConnectionLost:
+                if lost is None:
+                    text = f"the connection to {self.address} broke during {OP_NAMES[op]}"
+                    _logs.warning(_logs.CLIENT, "reconnect", text, **self._fields(op=OP_NAMES[op]))
                 lost = sent = time.monotonic()
                 connection.reconnect()
                 connection.send(control, payload)
@@ -355,6 +373,8 @@ class RpcClient:
             ):
                 raise self._no_answer(op, timeout, lost)
             if now - sent >= patience:
+                text = f"no answer from {self.address} to {OP_NAMES[op]} yet: it is sent again"
+                _logs.info(_logs.CLIENT, "resend", text, **self._fields(op=OP_NAMES[op]))
                 sent, patience = now, 2 * patience
                 connection.reconnect()
                 connection.send(control, payload)
@@ -410,6 +430,13 @@ class RpcClient:
         number = self._acting_id + 1
         self._connection.send(pack(Request(CLOSE, number, self._session, self._received, None)))
         return number
+
+    def _fields(self, **fields: Any) -> Any:
+        return {"session": _logs.short(self._session), "address": self.address, **fields}
+
+    def _log_loss(self, reason: str) -> None:
+        text = f"the session with {self.address} is over: {reason}"
+        _logs.warning(_logs.CLIENT, "session_lost", text, **self._fields(reason=reason))
 
     def _error(self, reply: Reply) -> RLMeshError:
         return error_from_wire(reply.body, OP_NAMES.get(reply.op, "request"), self.address)

@@ -14,6 +14,7 @@ from rlmesh._transport.server import ZmqListener
 from rlmesh.errors import RequestTimeout, RLMeshError
 
 from .options import ServeOptions
+from .ready import Readiness
 from .server import RpcServer
 from .service import Service
 from .signals import on_signal
@@ -30,6 +31,10 @@ class Running(Protocol):
 
     def stop(self) -> None:
         """Make `run` return. Any thread and any signal handler may call this, repeatedly."""
+        ...
+
+    def hurry(self) -> None:
+        """After `stop`, give clients no more time. Any thread or signal handler may call this."""
         ...
 
     def abandon(self) -> None:
@@ -62,8 +67,10 @@ class ServerBase:
         self._thread: Optional[threading.Thread] = None
         self._error: Optional[BaseException] = None
         self._taken = False
+        self._terminated = self._interrupted = False
         self._runner: Optional[threading.Thread] = None
         self._state_lock = threading.Lock()
+        self._ready: Optional[Readiness] = None
 
     @property
     def address(self) -> str:
@@ -86,11 +93,13 @@ class ServerBase:
             AddressInUse: Another server holds the address.
             AddressError: It is none of this machine.
             SecurityError: Other machines could reach it, and there is no token.
+            ValueError: The `ready_file` or `ready_fd` of the options cannot be written.
         """
         with self._state_lock:
             if self._listener is None:
                 if self._taken:
                     raise RLMeshError("this server was shut down; make another one")
+                self._ready = Readiness(self._options)
                 self._listener, self._server = self._open()
                 # A program that just ends leaves no socket file behind.
                 atexit.register(self.shutdown)
@@ -99,16 +108,20 @@ class ServerBase:
     def serve(self) -> None:
         """Serve on this thread until `shutdown`, SIGTERM or Ctrl-C.
 
-        A call under way is finished first; Ctrl-C interrupts it.
+        A call under way is finished first, and clients have `drain_timeout` to end. Ctrl-C
+        interrupts all that, and so does a second SIGTERM.
 
         Raises:
             KeyboardInterrupt: Ctrl-C was pressed; everything is freed by then.
-            AddressInUse, AddressError, SecurityError: As `bind`.
+            AddressInUse, AddressError, SecurityError, ValueError: As `bind`.
         """
         server = self._take(threading.current_thread())
         try:
-            with on_signal(server.stop, signal.SIGTERM):
-                server.run()
+            with on_signal(self._on_sigterm, signal.SIGTERM):
+                self._serve(server)
+        except KeyboardInterrupt:
+            if not self._interrupted:
+                raise
         finally:
             # Ctrl-C may have come before run() could free it.
             server.abandon()
@@ -118,7 +131,7 @@ class ServerBase:
         """Serve on a thread of its own; return this server.
 
         Raises:
-            AddressInUse, AddressError, SecurityError: As `bind`.
+            AddressInUse, AddressError, SecurityError, ValueError: As `bind`.
         """
         thread = threading.Thread(
             target=self._run, name=f"rlmesh-{type(self).__name__}", daemon=True
@@ -131,7 +144,7 @@ class ServerBase:
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Wait until a started server has ended; return whether it has.
 
-        On the main thread, SIGTERM ends it.
+        On the main thread, SIGTERM ends it; a second one gives clients no more time.
 
         Args:
             timeout: Seconds to wait; None waits forever.
@@ -140,7 +153,7 @@ class ServerBase:
             BaseException: Whatever ended the serving thread, if it was no shutdown.
         """
         if self._thread is not None and self._server is not None:
-            with on_signal(self._server.stop, signal.SIGTERM):
+            with on_signal(self._on_sigterm, signal.SIGTERM):
                 self._thread.join(timeout)
             if self._thread.is_alive():
                 return False
@@ -216,12 +229,16 @@ class ServerBase:
     def _listen(self) -> ZmqListener:
         """Return a bound listener."""
         options = self._options
-        return ZmqListener(
+        listener = ZmqListener(
             self._requested_address,
             self._token,
             max(options.max_control, options.max_payload),
             allow_insecure=options.allow_insecure,
         )
+        assert self._ready is not None
+        # Not before: another server at this address keeps its file.
+        self._ready.clear()
+        return listener
 
     def _take(self, runner: threading.Thread) -> Running:
         """Bind, and claim the one run that a server has for a thread."""
@@ -237,9 +254,28 @@ class ServerBase:
     def _run(self) -> None:
         assert self._server is not None
         try:
-            self._server.run()
+            self._serve(self._server)
         except BaseException as exc:
             self._error = exc
+            self._server.abandon()
+
+    def _on_sigterm(self) -> None:
+        """Stop; the second time, give clients no more time, and interrupt what this thread does."""
+        assert self._server is not None
+        if not self._terminated:
+            self._terminated = True
+            self._server.stop()
+            return
+        self._server.hurry()
+        if self._runner is threading.current_thread():
+            self._interrupted = True
+            raise KeyboardInterrupt
+
+    def _serve(self, server: Running) -> None:
+        """Say that clients are answered, and answer them."""
+        assert self._ready is not None
+        with self._ready.announced(self.address):
+            server.run()
 
 
 ServerT = TypeVar("ServerT", bound=ServerBase)

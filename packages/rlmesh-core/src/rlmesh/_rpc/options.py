@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Any, Optional, Tuple
+from typing import Any, Optional, Tuple, Union
 
 from rlmesh._contract.peer import Limits
 
@@ -32,6 +33,10 @@ class ServeOptions:
         batch_padding: Fill every batch of a served model up to `max_batch_size`, by repeating its
             last observation, so that a result does not depend on the size of its batch.
         allow_insecure: Allow an address that other machines reach, without a token.
+        ready_file: Where the address is written, as one line, once clients are answered; None
+            writes nothing. The file appears as a whole, and is removed at the end.
+        ready_fd: An open file descriptor to which the same line is written, and that is closed
+            then; None writes nothing.
 
     Raises:
         ValueError: A number is out of its range.
@@ -50,6 +55,8 @@ class ServeOptions:
     max_wait: Optional[float] = None
     batch_padding: bool = False
     allow_insecure: bool = False
+    ready_file: Union[str, os.PathLike[str], None] = None
+    ready_fd: Optional[int] = None
 
     def __post_init__(self) -> None:
         for name in ("session_grace", "drain_timeout", "close_timeout"):
@@ -59,6 +66,11 @@ class ServeOptions:
         for name in ("idle_timeout", "max_wait"):
             if getattr(self, name) is not None:
                 self._check(name, 0, (int, float), "a number")
+        if self.ready_fd is not None:
+            # Those below are what the process itself prints to.
+            self._check("ready_fd", 3, (int,), "an integer")
+        if not isinstance(self.ready_file, (str, os.PathLike, type(None))):
+            raise TypeError(f"ready_file: expected a path, got {self.ready_file!r}")
 
     def _check(self, name: str, least: int, types: Tuple[type, ...], kind: str) -> None:
         value: Any = getattr(self, name)

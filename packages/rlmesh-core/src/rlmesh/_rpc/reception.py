@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
 from typing import Any, Dict, Optional
 
+from rlmesh import _logs
 from rlmesh._contract.peer import PeerInfo
 from rlmesh._transport.carrier import Incoming, Listener
 from rlmesh._wire.errors import error_to_wire
@@ -20,6 +20,7 @@ from rlmesh._wire.messages import (
     OPEN,
     PING,
     SHUTDOWN,
+    STATS,
     UNPARSED,
     Reply,
     Request,
@@ -39,8 +40,7 @@ from .openings import Openings
 from .options import ServeOptions
 from .session import Session
 from .sessions import Sessions
-
-logger = logging.getLogger("rlmesh.server")
+from .tally import Tally
 
 PROBE_INTERVAL = 2.0
 SETTLE_INTERVAL = 0.1
@@ -60,13 +60,20 @@ class Reception:
         listener: Where messages come from.
         options: See `ServeOptions`.
         boot: The server's boot id.
+        tally: What it has executed.
 
     Attributes:
         finished: Set when everything is freed.
     """
 
     def __init__(
-        self, role: str, sessions: Sessions, listener: Listener, options: ServeOptions, boot: bytes
+        self,
+        role: str,
+        sessions: Sessions,
+        listener: Listener,
+        options: ServeOptions,
+        boot: bytes,
+        tally: Tally,
     ) -> None:
         self._role = role
         self._sessions = sessions
@@ -75,11 +82,12 @@ class Reception:
         self._boot = boot
         self._openings = Openings(sessions, self._describe, self._fate, self._answer_opening)
         self._started = time.monotonic()
-        self._requests = 0
+        self._tally = tally
         self._next_check = 0.0
         self._next_probe = 0.0
         self._drain_until = 0.0
         self._stopping = threading.Event()
+        self._drains = self._ran = False
         self.finished = threading.Event()
 
     def stop(self) -> None:
@@ -87,8 +95,15 @@ class Reception:
         if not self._stopping.is_set():
             self._drain_until = time.monotonic() + self._options.drain_timeout
             self._stopping.set()
+            self._next_check = 0.0
             if not self.finished.is_set():
                 self._listener.wake()
+
+    def hurry(self) -> None:
+        """After `stop`, give clients no more time. Any thread or signal handler may call this."""
+        self._drain_until = 0.0
+        if not self.finished.is_set():
+            self._listener.wake()
 
     def _describe(self, session: Session) -> Any:
         """Return what a client learns when its session opens; None when it has to ask again."""
@@ -110,8 +125,32 @@ class Reception:
             "role": self._role,
             "uptime": time.monotonic() - self._started,
             "sessions": len(self._sessions),
-            "requests": self._requests,
+            "requests": self._tally.total,
+            "draining": self._stopping.is_set(),
         }
+
+    def _counted(self) -> Tally:
+        """Return what was executed up to now."""
+        return self._tally
+
+    def _stats(self) -> Dict[str, Any]:
+        counted = self._counted().to_plain()
+        return {**self._status(), "capacity": self._sessions.capacity, **counted}
+
+    def _log(self, event: str, message: str, **fields: Any) -> None:
+        """Log an event of this server."""
+        _logs.info(
+            _logs.SERVER, event, message, role=self._role, address=self._listener.address, **fields
+        )
+
+    def _log_start(self) -> None:
+        self._ran = True
+        self._log("server_started", f"serving at {self._listener.address}")
+
+    def _log_stop(self) -> None:
+        if self._ran:
+            requests = self._status()["requests"]
+            self._log("server_stopped", "the server has stopped", requests=requests)
 
     def _receive_all(self) -> None:
         while True:
@@ -129,7 +168,8 @@ class Reception:
                 )
             request = unpack_request(incoming.control)
         except (ProtocolError, LimitExceeded) as exc:
-            logger.warning("dropped a message that is no request: %s", exc)
+            text = f"dropped a message that is no request: {exc}"
+            _logs.warning(_logs.SERVER, "bad_message", text, role=self._role)
             self._send_error(incoming.peer, UNPARSED, UNPARSED, exc)
             return
         if request.op >= FIRST_ACTING_OP:
@@ -153,6 +193,8 @@ class Reception:
             return PeerInfo(self._role, self._options.limits).to_dict()
         if request.op == PING:
             return self._status()
+        if request.op == STATS:
+            return self._stats()
         if request.op == SHUTDOWN:
             return self._shut_down()
         raise ProtocolError(f"unknown operation {request.op}")
@@ -188,8 +230,13 @@ class Reception:
         if idle is not None:
             self._next_check = min(self._next_check, now + idle / 2)
             if self._sessions.idle_seconds >= idle:
-                logger.info("shutting down after %g s without a session", idle)
+                self._log("idle", f"shutting down after {idle:g} s without a session")
                 self.stop()
+        if self._stopping.is_set() and self._drain_until > now and not self._drains:
+            self._drains = True
+            left, sessions = self._drain_until - now, len(self._sessions)
+            text = f"shutting down: {sessions} sessions have {left:.0f} s to end"
+            self._log("server_draining", text, sessions=sessions)
 
     def _is_drained(self) -> bool:
         """Whether a stop was asked for, and the time that sessions have to end is over."""

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from typing import Any, Deque, Optional, Sequence, Tuple
+from typing import Any, Deque, Dict, Optional, Sequence, Tuple
 
 from rlmesh._transport.carrier import Incoming, Listener
 from rlmesh._wire.messages import CLOSE, OK, OP_NAMES, Reply, Request, pack
@@ -18,6 +18,7 @@ from .reception import SETTLE_INTERVAL, Reception, new_boot_id
 from .service import Call, Failure, Outcome, Service
 from .session import Session
 from .sessions import Sessions
+from .tally import Tally
 from .watchdog import Watchdog
 
 _TICK = 1.0
@@ -46,17 +47,23 @@ class RpcServer(Reception):
         boot = boot or new_boot_id()
         grace = options.session_grace
         sessions = Sessions(service.role, service.capacity, grace, boot, listener)
-        super().__init__(service.role, sessions, listener, options, boot)
+        tally = Tally(service.latencies)
+        super().__init__(service.role, sessions, listener, options, boot, tally)
         self._service = service
         self._waiting: Deque[Call] = deque()
         self._lock = threading.RLock()
         self._watchdog = Watchdog(self._lock, self._drain)
+
+    def tally(self) -> Dict[str, Any]:
+        """Return what was executed up to now, as plain data. Any thread may call this."""
+        return self._tally.to_plain()
 
     def run(self) -> None:
         """Serve until `stop`, then free everything. Calls that have arrived are finished first."""
         self._lock.acquire()
         try:
             self._watchdog.start()
+            self._log_start()
             self._serve()
         finally:
             # Ctrl-C may have come just before or after the lock was taken, or given up.
@@ -66,10 +73,11 @@ class RpcServer(Reception):
             self._watchdog.stop()
             self._listener.close()
             try:
-                self._sessions.end_all()
+                self._sessions.end_all("server stopped")
                 self._release_ended()
                 self._service.close()
             finally:
+                self._log_stop()
                 self.finished.set()
 
     def abandon(self) -> None:
@@ -148,14 +156,15 @@ class RpcServer(Reception):
                 return
             session.next += 1
             session.running, session.reply = True, None
-            self._requests += 1
-            self._waiting.append(Call(session, request.op, request.body, incoming.payload))
+            self._tally.count(request.op)
+            now = time.perf_counter_ns()
+            self._waiting.append(Call(session, request.op, request.body, incoming.payload, now))
         elif request.op == CLOSE and request.id >= session.next:
             # Whatever it skips, nothing will come after it.
             if session.running:
                 session.abandoned = True
             else:
-                self._sessions.end(session)
+                self._sessions.end(session, "closed")
             self._listener.send(peer, pack(Reply(CLOSE, request.id, self._boot, OK, None)))
         elif request.id == session.next - 1:
             if session.reply is not None and not session.running:
@@ -176,13 +185,14 @@ class RpcServer(Reception):
         session.reply = (control, payload)
         self._listener.send(session.peer, control, payload)
         if session.abandoned:
-            self._sessions.end(session)
+            self._sessions.end(session, "closed")
 
     def _pack_outcome(
         self, session: Session, op: int, outcome: Outcome
     ) -> Tuple[bytes, Sequence[memoryview]]:
         number = session.next - 1
         if isinstance(outcome, Failure):
+            self._tally.errors += 1
             return self._pack_error(op, number, *outcome), ()
         body, payload = outcome
         try:
@@ -190,5 +200,6 @@ class RpcServer(Reception):
             if payload or len(control) > session.limits.control:
                 check_size(control, payload, session.limits, OP_NAMES.get(op, "reply"))
         except Exception as exc:
+            self._tally.errors += 1
             return self._pack_error(op, number, exc), ()
         return control, payload

@@ -17,6 +17,7 @@ from typing import (
 
 from rlmesh._wire.payload import Parts
 
+from .histogram import Histogram
 from .session import Session
 
 Result = Tuple[Any, Parts]
@@ -31,12 +32,14 @@ class Call(NamedTuple):
         op: One of the acting operations.
         body: The operation's own data.
         payload: The payload frames.
+        arrived: When the server has read it, in `time.perf_counter_ns`.
     """
 
     session: Session
     op: int
     body: Any
     payload: Sequence[memoryview]
+    arrived: int = 0
 
 
 class Failure(NamedTuple):
@@ -65,6 +68,11 @@ class Service(Protocol):
     @property
     def capacity(self) -> int:
         """Number of sessions at a time."""
+        ...
+
+    @property
+    def latencies(self) -> Mapping[str, Histogram]:
+        """How long the parts of its work took, by name; the names do not change."""
         ...
 
     def describe(self) -> Any:

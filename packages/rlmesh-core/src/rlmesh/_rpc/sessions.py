@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Dict, Iterator, List, Optional
 
+from rlmesh import _logs
 from rlmesh._transport.carrier import Listener
 from rlmesh._wire.messages import OK, PROBE, Reply, pack
 from rlmesh.errors import Busy
 
 from .session import Session
 
-logger = logging.getLogger("rlmesh.server")
+CLIENT_GONE = "client gone"
 
 
 class Sessions:
@@ -49,6 +49,11 @@ class Sessions:
         return iter(list(self._open.values()))
 
     @property
+    def capacity(self) -> int:
+        """Number of sessions at a time."""
+        return self._capacity
+
+    @property
     def idle_seconds(self) -> float:
         """For how long there has been no session; 0 while there is one."""
         return 0.0 if self._open else time.monotonic() - self._empty_since
@@ -56,18 +61,32 @@ class Sessions:
     def add(self, session: Session) -> Session:
         """Add a session for which there is room; return it."""
         self._open[session.id] = session
+        _logs.info(
+            _logs.SERVER,
+            "session_opened",
+            "a session began",
+            session=_logs.short(session.id),
+            role=self._role,
+            address=self._listener.address,
+        )
         return session
 
-    def end(self, session: Session) -> None:
-        """End a session."""
+    def end(self, session: Session, reason: str) -> None:
+        """End a session.
+
+        Args:
+            session: The session.
+            reason: Why, in a word or two, for the log.
+        """
         if self._open.pop(session.id, None) is not None:
             self.ended.append(session)
             self._empty_since = time.monotonic()
+            self._log_end(session, reason)
 
-    def end_all(self) -> None:
+    def end_all(self, reason: str) -> None:
         """End every session."""
         for session in self:
-            self.end(session)
+            self.end(session, reason)
 
     def refusal(self, takeover: bool) -> Optional[Busy]:
         """Return why one more session does not fit; None where it does.
@@ -80,7 +99,7 @@ class Sessions:
         lost = [session for session in self if not self.reaches(session)]
         idle = [session for session in lost if not (session.running or session.abandoned)]
         if takeover and idle:
-            self.end(idle[0])
+            self.end(idle[0], "takeover")
             if len(self._open) < self._capacity:
                 return None
         gone = bool(lost) or any(session.abandoned for session in self)
@@ -94,8 +113,7 @@ class Sessions:
             if is_used or session.unreachable_since is None:
                 continue
             if now - session.unreachable_since >= self._grace:
-                logger.warning("freed the %s of a client that went away", self._role)
-                self.end(session)
+                self.end(session, CLIENT_GONE)
 
     def reaches(self, session: Session) -> bool:
         """Return whether a client can be reached, and remember since when it cannot."""
@@ -105,6 +123,20 @@ class Sessions:
         elif session.unreachable_since is None:
             session.unreachable_since = time.monotonic()
         return reachable
+
+    def _log_end(self, session: Session, reason: str) -> None:
+        fields = {
+            "session": _logs.short(session.id),
+            "role": self._role,
+            "address": self._listener.address,
+            "reason": reason,
+            "requests": session.next - 1,
+        }
+        if reason == CLIENT_GONE:
+            text = f"freed the {self._role} of a client that went away"
+            _logs.warning(_logs.SERVER, "session_ended", text, **fields)
+        else:
+            _logs.info(_logs.SERVER, "session_ended", f"a session ended: {reason}", **fields)
 
     def _busy_sentence(self) -> str:
         if self._capacity > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Iterable, Optional, Sequence
 
+from rlmesh import _logs
 from rlmesh._tasks import run_together
 
 from .dealing import Dealer
@@ -74,7 +75,15 @@ async def _run_episode(
                 action = await lane.predict(observation)
                 observation = (await lane.step(action))[0]
             return lane.result(episode.index)
-        except LOST:
+        except LOST as exc:
             if retries == 0 or not lane.env_lost:
                 raise
             retries -= 1
+            _logs.warning(
+                _logs.RUN,
+                "retry",
+                f"episode {episode.index} is played again: {exc}",
+                episode=episode.index,
+                seed=episode.seed,
+                retries_left=retries,
+            )

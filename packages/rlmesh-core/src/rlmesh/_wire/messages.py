@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
 import msgpack
 
 from rlmesh.errors import ProtocolError
 
-HELLO, PING, OPEN, PROBE, SHUTDOWN, FATE = 0, 1, 2, 3, 4, 5
+HELLO, PING, OPEN, PROBE, SHUTDOWN, FATE, STATS = 0, 1, 2, 3, 4, 5, 6
 RESET, STEP, RENDER, CLOSE = 16, 17, 18, 19
 CONFIGURE_ROUTE, START_EPISODE, PREDICT, END_EPISODE, OBSERVE = 20, 21, 22, 23, 24
 SELECT = 25
@@ -28,6 +28,7 @@ OP_NAMES = {
     PROBE: "probe",
     SHUTDOWN: "shutdown",
     FATE: "fate",
+    STATS: "stats",
     RESET: "reset",
     STEP: "step",
     RENDER: "render",
@@ -122,6 +123,25 @@ def unpack(data: Any, ext_hook: Any = msgpack.ExtType) -> Any:
         raise
     except Exception as exc:
         raise _unparsed(exc) from exc
+
+
+class Unpacker:
+    """Takes plain data apart that arrives in pieces, one message after the other."""
+
+    def __init__(self) -> None:
+        self._unpacker = msgpack.Unpacker(unicode_errors="surrogatepass", strict_map_key=False)
+
+    def feed(self, data: bytes) -> Iterator[Any]:
+        """Return the messages that are whole with this piece.
+
+        Raises:
+            ProtocolError: The bytes are no msgpack.
+        """
+        try:
+            self._unpacker.feed(data)
+            yield from self._unpacker
+        except Exception as exc:
+            raise _unparsed(exc) from exc
 
 
 def unpack_request(data: Any) -> Request:

@@ -63,3 +63,17 @@ def crashing():
 
 
 not_callable = Walk()
+
+
+class CrashesOnce(Walk):
+    """Its first step ends the process, unless there is a file."""
+
+    def __init__(self, flag):
+        super().__init__()
+        self._flag = flag
+
+    def step(self, action):
+        if not os.path.exists(self._flag):
+            open(self._flag, "w").close()
+            os._exit(1)
+        return super().step(action)
