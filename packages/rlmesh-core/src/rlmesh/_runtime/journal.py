@@ -135,7 +135,7 @@ class Journal:
         import fcntl  # which Windows does not have
 
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise JournalError(f"{self._path}: expected a file, got something else of that name")
+            raise JournalError(f"{self._path}: expected a regular file, got something else")
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -179,13 +179,14 @@ class Journal:
         try:
             if self._bytes != self._size:
                 os.ftruncate(fd, self._size)
+            self._bytes = self._size + len(line)  # perhaps: Ctrl-C may come at any time
             write_at(fd, line, self._size)
         except OSError as exc:
             with contextlib.suppress(OSError):
                 os.ftruncate(fd, self._size)
             self.close()
             raise self._unwritable(exc) from exc
-        self._size = self._bytes = self._size + len(line)
+        self._size = self._bytes
 
     def _unwritable(self, exc: OSError) -> JournalError:
         return JournalError(f"{self._path}: cannot be written: {exc.strerror}")
