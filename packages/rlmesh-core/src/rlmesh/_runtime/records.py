@@ -89,7 +89,7 @@ def parse(data: bytes, name: str) -> Records:
         JournalError: It is no file of this form, or a line is none.
     """
     *lines, rest = data.split(b"\n")
-    # What a crash leaves of a line in which the disk had no time for may also be zeros.
+    # A crash may also leave zeros where the disk had no time for a part of the line.
     if not rest and len(lines) > 1 and b"\0" in lines[-1]:
         rest = lines.pop() + b"\n"
     size = len(data) - len(rest)
