@@ -18,6 +18,7 @@ def evaluation(env: Any) -> None:
     assert_type(run.success_rate, Optional[float])
     assert_type(run.episodes, Tuple[rlmesh.EpisodeResult, ...])
     assert_type(run.episodes[0].seed, Optional[int])
+    assert_type(rlmesh.RunResult.load("run.jsonl").merge(run, run), rlmesh.RunResult)
 
 
 def evaluation_of_a_served_model(env: Any) -> None:

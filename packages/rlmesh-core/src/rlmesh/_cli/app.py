@@ -11,6 +11,7 @@ from rlmesh._version import __version__
 
 from .logs import log_to_stderr
 from .ping import ping_server, print_stats
+from .results import show_results
 from .run import run_model
 from .serve import serve_env, serve_model
 
@@ -95,6 +96,14 @@ BATCH_PADDING = typer.Option(
     "--batch-padding",
     help="Fill up every batch to that size, so that results do not depend on it.",
 )
+JOURNAL = typer.Option(
+    None,
+    metavar="FILE",
+    help="Where each episode is written as soon as it is finished; the same command again plays"
+    " only what is missing.",
+)
+FILES = typer.Argument(metavar="FILE...", help="Journals and saved results.")
+SAVE = typer.Option(None, "--save", metavar="FILE", help="Where to write the merged result.")
 TIMEOUT = typer.Option(5.0, min=0.1, metavar="SECONDS", help="How long to look for the server.")
 DRAIN_TIMEOUT = typer.Option(
     None,
@@ -199,6 +208,7 @@ def run(
     concurrency: Optional[int] = CONCURRENCY,
     max_batch_size: Optional[int] = MAX_BATCH_SIZE,
     batch_padding: bool = BATCH_PADDING,
+    journal: Optional[str] = JOURNAL,
     log_level: str = RUN_LOG_LEVEL,
     log_json: bool = LOG_JSON,
 ) -> None:
@@ -215,7 +225,14 @@ def run(
         concurrency=concurrency,
         max_batch_size=max_batch_size,
         batch_padding=batch_padding,
+        journal=journal,
     )
+
+
+@app.command()
+def results(files: List[str] = FILES, save: Optional[str] = SAVE) -> None:
+    """Show what journals and saved results say, several as one run."""
+    show_results(files, save)
 
 
 @app.command(epilog=TOKEN_HELP)

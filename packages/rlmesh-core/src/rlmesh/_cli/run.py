@@ -12,7 +12,6 @@ from rlmesh._models.evaluator import Evaluator
 from rlmesh._models.remote import RemoteModel
 from rlmesh._runtime.plan import plan_episodes
 from rlmesh._runtime.results import EpisodeResult, RunResult
-from rlmesh._runtime.timing import Timing
 from rlmesh._transport.address import parse_address
 
 from .load import load_model
@@ -46,24 +45,25 @@ def run_model(
     chosen = None if seeds is None else parse_seeds(seeds)
     total = len(plan_episodes(chosen, max_episodes))
     finished: List[EpisodeResult] = []
-    timing: Optional[Timing] = None
+    result: Optional[RunResult] = None
     try:
         with ExitStack() as resources:
             model = _evaluator(name, backend, resources)
             progress = resources.enter_context(ProgressBar(name, total))
-            timing = model.run(
+            result = model.run(
                 list(addresses),
                 seeds=chosen,
                 max_episodes=max_episodes,
                 on_result=finished.append,
                 progress=progress.update,
                 **options,
-            ).timing
+            )
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     finally:
-        if finished:
-            result = RunResult(tuple(finished), timing=timing)
+        if result is None and finished:
+            result = RunResult(tuple(finished))
+        if result is not None:
             print_result(f"{name} on {', '.join(addresses)}", result, total)
 
 

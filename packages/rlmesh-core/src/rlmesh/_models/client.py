@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from time import perf_counter
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.calls import Caller
@@ -47,8 +47,10 @@ class RemotePolicy:
     Attributes:
         selection: What the model reads of observations; None for all of them.
         needs_every_step: Whether it must be told of steps that a chunk answers.
+        model: What the server knows of the model; see `describe_model`.
     """
 
+    model: Mapping[str, Any]
     selection: Optional[Selection] = None
     needs_every_step = False
 
@@ -91,7 +93,8 @@ class RemotePolicy:
             selection = needs["selection"]
             self.selection = None if selection is None else Selection.from_plain(selection)
             self.needs_every_step = bool(needs["needs_every_step"])
-        except (KeyError, TypeError):
+            self.model = dict(needs["model"])
+        except (KeyError, TypeError, ValueError):
             raise ProtocolError("the reply of the model does not parse: expected needs") from None
 
     def use(self, observations: ValueCodec, actions: ValueCodec) -> None:

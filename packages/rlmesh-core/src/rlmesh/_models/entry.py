@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar, Union, overload
 
+from rlmesh._runtime.files import PathLike
 from rlmesh._runtime.lane import MAX_STEPS
 from rlmesh._runtime.progress import Progress
 from rlmesh._runtime.results import EpisodeResult, RunResult
@@ -37,6 +38,7 @@ def run(
     max_wait: Optional[float] = None,
     batch_padding: bool = False,
     progress: Union[bool, Callable[[Progress], None]] = False,
+    journal: Optional[PathLike] = None,
 ) -> RunResult:
     """Drive a model against an env, wherever they are, and return what came of it.
 
@@ -58,6 +60,7 @@ def run(
         max_wait: See `Model.run`.
         batch_padding: See `Model.run`.
         progress: See `Model.run`.
+        journal: See `Model.run`.
 
     Raises:
         ValueError, TypeError, RLMeshError: As `Model.run`.
@@ -80,6 +83,7 @@ def run(
             max_wait=max_wait,
             batch_padding=batch_padding,
             progress=progress,
+            journal=journal,
         )
 
 

@@ -16,6 +16,7 @@ from typing import (
     Generic,
     Iterable,
     List,
+    Mapping,
     NamedTuple,
     Optional,
     Protocol,
@@ -31,6 +32,8 @@ from rlmesh._envs.vector_lanes import SubEnv
 from rlmesh._rpc.calls import BLOCKING, LONG, Caller, Calls
 from rlmesh._rpc.signals import on_signal
 from rlmesh._runtime.driver import run_episodes
+from rlmesh._runtime.files import PathLike
+from rlmesh._runtime.journal import Journal
 from rlmesh._runtime.lane import MAX_STEPS, Lane
 from rlmesh._runtime.plan import PlannedEpisode, plan_episodes
 from rlmesh._runtime.ports import EnvPort, Policy
@@ -40,8 +43,9 @@ from rlmesh._runtime.session import Session
 from rlmesh._runtime.timing import Timing
 from rlmesh._tasks import run_together
 from rlmesh.adapters.selection import Selection
-from rlmesh.errors import Busy
+from rlmesh.errors import Busy, JournalError
 
+from .description import describe_env, describe_run
 from .lanes import Targets, Terms, targets_of, vector_lanes
 
 ObsT = TypeVar("ObsT")
@@ -73,6 +77,7 @@ class Evaluator(Generic[ObsT, ActT]):
         max_wait: Optional[float] = None,
         batch_padding: bool = False,
         progress: Union[bool, OnProgress] = False,
+        journal: Optional[PathLike] = None,
     ) -> RunResult:
         """Drive this model against an env, or several at once, and return what came of it.
 
@@ -108,6 +113,8 @@ class Evaluator(Generic[ObsT, ActT]):
                 observation, so that a result does not depend on the size of its batch.
             progress: Show how the run gets on, on a line of stderr; or a function that is called
                 with a `Progress` after each episode, and a few times a second.
+            journal: A file to which each episode is written as soon as it is finished. The same
+                call again plays only what is missing, and returns the whole result.
 
         Raises:
             ValueError: No episode is asked for, an instruction for a model without text input, a
@@ -116,6 +123,8 @@ class Evaluator(Generic[ObsT, ActT]):
             TypeError: `env_or_address` or a seed is of the wrong type.
             InvalidValue: An action does not fit the env's action space, or an observation its own.
             ModelError: With several lanes, predict raised; the error says for which.
+            JournalError: The journal is another run's, or no journal; another run writes it; or it
+                cannot be written. `run_result` has what was finished, if that was in mid-run.
             RLMeshError: The env or a served model cannot be reached, or failed.
         """
         planned = plan_episodes(seeds, max_episodes)
@@ -136,28 +145,47 @@ class Evaluator(Generic[ObsT, ActT]):
         show = ProgressLine() if progress is True else progress or None
         results: List[EpisodeResult] = []
         with ExitStack() as resources:
+            log = None if journal is None else resources.enter_context(Journal(journal))
             joined = self._join(targets, terms, token, close_env, resources)
-            meter = None if show is None else Meter(joined.lanes, len(planned), show)
+            seeds_of_all = [episode.seed for episode in planned]
+            run = describe_run(joined.model, joined.envs, seeds_of_all, terms.options)
+            metadata = {**joined.metadata, "run": run}
+            missing = planned
+            if log is not None:
+                missing = log.begin(run, planned)
+                results += log.episodes
+            meter = None if show is None else Meter(joined.lanes, len(planned), show, results)
 
             def report(result: EpisodeResult) -> None:
                 results.append(result)
+                if log is not None:
+                    log.add(result)
                 if on_result is not None:
                     on_result(result)
                 if meter is not None:
                     meter.add(result)
 
+            def outcome(timing: Optional[Timing] = None) -> RunResult:
+                in_order = sorted(results, key=lambda result: result.index)
+                return RunResult(tuple(in_order), metadata, timing)
+
             started = perf_counter()
-            run_episodes(
-                joined.lanes,
-                planned,
-                report,
-                retries=terms.retries,
-                idle=joined.wait,
-                tick=None if meter is None else meter.tick,
-            )
-            timing = Timing.of((lane.usage for lane in joined.lanes), perf_counter() - started)
-        results.sort(key=lambda result: result.index)
-        return RunResult(tuple(results), joined.metadata, timing)
+            try:
+                run_episodes(
+                    joined.lanes,
+                    missing,
+                    report,
+                    retries=terms.retries,
+                    idle=joined.wait,
+                    tick=None if meter is None else meter.tick,
+                )
+                timing = Timing.of((lane.usage for lane in joined.lanes), perf_counter() - started)
+                if log is not None and missing:
+                    log.finish(joined.metadata, timing)
+            except JournalError as exc:
+                exc.run_result = outcome()
+                raise
+        return outcome(timing)
 
     def session(
         self,
@@ -328,7 +356,7 @@ class Evaluator(Generic[ObsT, ActT]):
         else:
             envs = [*clients, *connect(targets.more)]
         policies = self._policies(terms, calls if len(envs) > 1 else BLOCKING, len(envs))
-        joined = Joined([], partial(policies.wait, calls.wait), {})
+        joined = Joined([], partial(policies.wait, calls.wait), {}, [], {})
         if terms.pushdown:
             joined.metadata["pushdown"] = []
 
@@ -341,9 +369,11 @@ class Evaluator(Generic[ObsT, ActT]):
                     joined.metadata["pushdown"] = lines
             lane = Lane(number, port, policy, terms.instruction, terms.max_episode_steps)
             joined.lanes.append(lane)
+            joined.envs.append(describe_env(env))
 
         run_together([open_lane(number, env) for number, env in enumerate(envs)], wait)
         joined.lanes.sort(key=lambda lane: lane.number)
+        joined.model.update(policies.describe())
         return joined
 
     def _check(self, terms: Terms) -> None:
@@ -378,6 +408,10 @@ class Policies(Protocol):
         """
         ...
 
+    def describe(self) -> Mapping[str, Any]:
+        """Return what is known of the model, once a lane has joined; see `describe_model`."""
+        ...
+
     def wait(self, receive: Callable[[float], bool]) -> None:
         """Do what is to be done when all lanes wait.
 
@@ -394,11 +428,15 @@ class Joined(NamedTuple):
         lanes: The lanes.
         wait: Waits until one of them can go on.
         metadata: What a result shall say of how it was made.
+        envs: See `describe_run`.
+        model: Likewise.
     """
 
     lanes: List[Lane]
     wait: Callable[[], None]
     metadata: Dict[str, Any]
+    envs: List[Dict[str, Any]]
+    model: Dict[str, Any]
 
 
 def _horizon(requested: Optional[int]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from itertools import zip_longest
-from typing import Any, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from rlmesh._envs.client import EnvCalls
 from rlmesh._envs.local import is_vector_env
@@ -58,6 +58,18 @@ class Terms(NamedTuple):
                 raise ValueError(f"{name}: expected at least {least}, got {value}")
         if self.max_wait is not None and not self.max_wait >= 0:
             raise ValueError(f"max_wait: expected at least 0, got {self.max_wait}")
+
+    @property
+    def options(self) -> Dict[str, Any]:
+        """What a result depends on, besides model, env and seeds, as plain data."""
+        seconds = getattr(self, "max_episode_seconds", None)
+        return {
+            "instruction": self.instruction,
+            "execution_horizon": self.horizon,
+            "max_episode_steps": operator.index(self.max_episode_steps),
+            "max_episode_seconds": None if seconds is None else float(seconds),
+            "pushdown": self.pushdown,
+        }
 
     @property
     def max_batch(self) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from contextlib import ExitStack
 from time import perf_counter
-from typing import Any, Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 
 from rlmesh._envs.ports import LaneEnv, open_port
 from rlmesh._envs.vector_lanes import SubEnv
@@ -17,6 +18,7 @@ from rlmesh.backends import Backend
 from .adaptation import Adaptation, Spec, batch_kind
 from .batcher import Batcher, Batchers
 from .corners import Corners
+from .description import describe_model
 from .lanes import Terms
 from .source import Source
 
@@ -140,8 +142,8 @@ class LocalPolicies:
         terms: Terms,
         lanes: int,
     ) -> None:
-        padding = terms.max_batch if terms.batch_padding else 0
-        self._corners = Corners(source.corners, backend, padding)
+        self._padding = operator.index(terms.max_batch) if terms.batch_padding else 0
+        self._corners = Corners(source.corners, backend, self._padding)
         self._corners.check_horizon(terms.horizon)
         self._source = source
         self._backend = backend
@@ -177,6 +179,10 @@ class LocalPolicies:
         policy = LocalPolicy(self._source, adaptation, self._corners, terms.horizon, lane, batcher)
         selection = adaptation.selection if selects else None
         return open_port(env, self._backend, self._device, selection), policy, selection
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what is known of the model; see `describe_model`."""
+        return describe_model(self._source.name, self._spec, self._padding)
 
     def wait(self, receive: Callable[[float], bool]) -> None:
         """Predict a batch that is due, or wait for more observations."""

@@ -143,6 +143,8 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
 class _RemotePolicies:
     """Makes the policies of a run's lanes, each with a session of its own at the server."""
 
+    _model: Mapping[str, Any]
+
     def __init__(
         self,
         dial_model: Callable[[], RpcClient],
@@ -175,6 +177,7 @@ class _RemotePolicies:
             terms, backend, device = terms._replace(unattended=False), NativeBackend(), None
         contract = env.contract
         await policy.connect(contract, terms)
+        self._model = policy.model
         if terms.unattended and not isinstance(env, SubEnv):
             policy.use(ForwardingCodec(), ForwardingCodec())
             return EnvView.forwarding(env), policy, policy.selection
@@ -183,6 +186,10 @@ class _RemotePolicies:
             Codec(contract.action_space, backend, "action", device=device),
         )
         return open_port(env, backend, device), policy, None
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what the server knows of the model; see `describe_model`."""
+        return self._model
 
     def wait(self, receive: Callable[[float], bool]) -> None:
         """Wait for messages."""

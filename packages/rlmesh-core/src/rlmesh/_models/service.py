@@ -23,6 +23,7 @@ from rlmesh.errors import InvalidValue, ProtocolError
 from .adaptation import Adaptation, Spec, takes_instruction
 from .batches import signature
 from .corners import Corners
+from .description import describe_model
 from .route import Route, env_seconds
 from .source import Source
 
@@ -81,6 +82,7 @@ class ModelService:
         self._trust_entrypoints = trust_entrypoints
         padding = options.max_batch_size if options.batch_padding else 0
         self._corners = Corners(source.corners, backend, padding)
+        self._description = describe_model(source.name, spec, padding)
         self._options = options
         self._queues: Dict[Hashable, BatchQueue[Session, _Arrived]] = {}
         self._next: Optional[BatchQueue[Session, _Arrived]] = None
@@ -177,7 +179,7 @@ class ModelService:
             if session.state is not None:
                 self._expect_nothing(session)
             session.state = route = self._new_route(body)
-            return route.needs()
+            return {**route.needs(), "model": self._description}
         route = _route_of(session)
         if op == START_EPISODE:
             self._source.start_episode(route.start(body))

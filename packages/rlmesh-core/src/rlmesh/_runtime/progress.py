@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Callable, Dict, List, Optional, Sequence, TextIO
+from typing import Callable, Dict, Iterable, Optional, Sequence, TextIO
 
 from .lane import Lane
 from .results import EpisodeResult, RunResult
@@ -64,13 +64,20 @@ class Meter:
         lanes: The lanes.
         total: Number of episodes.
         show: Called with the progress after each episode, and now and then in between.
+        finished: Episodes that were finished before.
     """
 
-    def __init__(self, lanes: Sequence[Lane], total: int, show: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        total: int,
+        show: Callable[[Progress], None],
+        finished: Iterable[EpisodeResult] = (),
+    ) -> None:
         self._lanes = lanes
         self._total = total
         self._show = show
-        self._finished: List[EpisodeResult] = []
+        self._finished = list(finished)
         self._started = perf_counter()
         self._next = 0.0
 

@@ -6,66 +6,14 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Optional, Tuple
 
+from .episodes import EpisodeError, EpisodeResult
+from .files import PathLike, read_file, replace_file
+from .merging import merge_episodes, merge_metadata
+from .records import end_line, episode_line, header_line, parse
 from .statistics import mean_interval, rate_interval
 from .timing import Timing
 
-
-@dataclass(frozen=True)
-class EpisodeResult:
-    """One finished episode. Results are compared without their times.
-
-    Attributes:
-        index: The episode's place in the run, from 0.
-        seed: The seed of its reset; None for an unseeded one.
-        steps: Number of env steps.
-        reward: Sum of the steps' rewards.
-        terminated: Whether the env ended it.
-        truncated: Whether a limit cut it off: the env's own, or one of the run's.
-        timed_out: Whether that limit was the run's `max_episode_seconds`.
-        success: The final info's `is_success` or `success`; None if it has neither.
-        duration: Wall-clock seconds from before reset to after the last step.
-        env_seconds: Of these, spent in the env itself.
-        wire_seconds: Of these, spent on the way to the env and back.
-        adapter_seconds: Of these, spent in the model's adapter.
-        queue_seconds: Of these, spent waiting until the model was free, and for a fuller batch.
-        predict_seconds: Of these, spent in predict.
-        attempts: How often it was played, the last time to its end.
-    """
-
-    index: int
-    seed: Optional[int]
-    steps: int
-    reward: float
-    terminated: bool
-    truncated: bool
-    success: Optional[bool]
-    duration: float = field(compare=False)
-    env_seconds: float = field(compare=False)
-    wire_seconds: float = field(compare=False)
-    adapter_seconds: float = field(compare=False)
-    queue_seconds: float = field(compare=False)
-    predict_seconds: float = field(compare=False)
-    timed_out: bool = False
-    attempts: int = field(default=1, compare=False)
-
-
-@dataclass(frozen=True)
-class EpisodeError:
-    """One episode that did not come to its end, which says nothing of the policy.
-
-    Attributes:
-        index: The episode's place in the run, from 0.
-        seed: The seed of its reset; None for an unseeded one.
-        kind: Name of the class of what was raised last, e.g. `"EnvCrashed"`.
-        message: What it says.
-        attempts: How often the episode was played.
-    """
-
-    index: int
-    seed: Optional[int]
-    kind: str
-    message: str = field(compare=False)
-    attempts: int = field(default=1, compare=False)
+__all__ = ["EpisodeError", "EpisodeResult", "RunResult"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,7 +27,8 @@ class RunResult:
         episodes: One result per finished episode.
         timing: How busy the model and the lanes were; None for a result that no run made.
         metadata: What else is to be known of how the run was made, as plain data. `"pushdown"`
-            lists the images that the env's side cropped and resized.
+            lists the images that the env's side cropped and resized, `"run"` describes the model,
+            the env, the seeds and the options.
         errors: The episodes that were given up, ordered by index.
     """
 
@@ -164,6 +113,67 @@ class RunResult:
     def predict_seconds(self) -> float:
         """Seconds spent in predict."""
         return math.fsum(episode.predict_seconds for episode in self.episodes)
+
+    def save(self, path: PathLike) -> None:
+        """Write this result to a file, which is whole or unchanged whatever happens.
+
+        Args:
+            path: Where to; a file that is there is replaced.
+
+        Raises:
+            JournalError: It cannot be written.
+            TypeError: The metadata are no plain data.
+        """
+        metadata = dict(self.metadata)
+        lines = [header_line(metadata.pop("run", None))]
+        lines += map(episode_line, self.episodes)
+        lines += map(episode_line, self.errors)
+        replace_file(path, b"".join([*lines, end_line(metadata, self.timing)]))
+
+    @classmethod
+    def load(cls, path: PathLike) -> RunResult:
+        """Read a saved result, or a journal up to where it is; see `run(journal=...)`.
+
+        The last line of a journal that a crash cut off is dropped, with a warning.
+
+        Raises:
+            JournalError: The file cannot be read, or is none of ours.
+        """
+        name, data = read_file(path)
+        records = parse(data, name)
+        run = {} if records.run is None else {"run": records.run}
+        return cls(
+            tuple(records.episodes[index] for index in sorted(records.episodes)),
+            {**records.metadata, **run},
+            records.timing,
+            tuple(records.errors[index] for index in sorted(records.errors)),
+        )
+
+    def merge(self, *others: RunResult) -> RunResult:
+        """Return one result of this one's episodes and others', numbered in this order.
+
+        The runs must have the same description but for their seeds, or none of them may have one.
+        No seed may be finished in two of them. An error gives way to a finished episode of its seed
+        in another one, and to a later error. Unseeded episodes are all different. The `timing` is
+        None.
+
+        Args:
+            *others: Results of the same model, env and options.
+
+        Raises:
+            ValueError: They are not, or have finished seeds in common.
+        """
+        results = (self, *others)
+        metadata = merge_metadata([result.metadata for result in results])
+        merged = merge_episodes([(result.episodes, result.errors) for result in results])
+        if "run" in metadata:
+            metadata["run"] = {**metadata["run"], "seeds": [one.seed for one in merged]}
+        return RunResult(
+            tuple(one for one in merged if isinstance(one, EpisodeResult)),
+            metadata,
+            None,
+            tuple(one for one in merged if isinstance(one, EpisodeError)),
+        )
 
     def __repr__(self) -> str:
         success = "" if self.success_rate is None else f", success_rate={self.success_rate:.1%}"

@@ -1,0 +1,83 @@
+"""In what the descriptions of two runs differ."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain, groupby
+from typing import Any, Iterator, List, Tuple
+
+_MOST = 10
+"""How many differences are told."""
+
+_LONGEST = 80
+"""How many characters of a value are shown."""
+
+_ABSENT = object()
+
+
+def tell_differences(first: Any, second: Any, whose: Tuple[str, str]) -> List[str]:
+    """Return a line for each path at which plain data differ; none where they are the same.
+
+    Args:
+        first: Dicts, lists, and what JSON has.
+        second: Likewise.
+        whose: How a line calls them, e.g. `("the journal has", "this run")`.
+    """
+    found = list(_differences(first, second, ""))
+    lines = [
+        f"{path}: {whose[0]} {text}, {whose[1]} {other}"
+        for path, (text, other) in ((path, _shown(*values)) for path, values in found[:_MOST])
+    ]
+    return lines + [f"and {len(found) - _MOST} more"] * (len(found) > _MOST)
+
+
+def _differences(first: Any, second: Any, path: str) -> Iterator[Tuple[str, Tuple[Any, Any]]]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        for key in dict.fromkeys(chain(first, second)):
+            below = f"{path}.{key}" if path else str(key)
+            yield from _differences(first.get(key, _ABSENT), second.get(key, _ABSENT), below)
+    elif _has_parts(first) and _has_parts(second) and len(first) == len(second):
+        for i, pair in enumerate(zip(first, second)):
+            yield from _differences(*pair, f"{path}[{i}]")
+    elif _text(first) != _text(second):  # as text, because NaN is not equal to itself
+        yield path, (first, second)
+
+
+def _has_parts(value: Any) -> bool:
+    """Whether a value is a list of more than numbers and texts."""
+    return isinstance(value, list) and any(isinstance(part, (dict, list)) for part in value)
+
+
+def _text(value: Any) -> str:
+    return "nothing" if value is _ABSENT else json.dumps(value)
+
+
+def _shown(first: Any, second: Any) -> Tuple[str, str]:
+    """Return two values as texts, short, but not the same."""
+    texts = (abbreviated(first), abbreviated(second))
+    if texts[0] != texts[1]:
+        return texts
+    whole, other = _text(first), _text(second)
+    start = next((i for i, pair in enumerate(zip(whole, other)) if pair[0] != pair[1]), 0)
+    start = max(start - _LONGEST // 4, 0)
+    return f"...{_cut(whole[start:])}", f"...{_cut(other[start:])}"
+
+
+def abbreviated(value: Any) -> str:
+    """Return a value as a short text; a list of integers as ranges and a count."""
+    if not isinstance(value, list) or not all(type(one) in (int, type(None)) for one in value):
+        return _cut(_text(value))
+    # Consecutive numbers are as far from their places; None goes with None.
+    groups = groupby(enumerate(value), lambda item: None if item[1] is None else item[1] - item[0])
+    texts = [_range_text([one for _, one in group]) for _, group in groups]
+    return f"{_cut(', '.join(texts))} ({len(value)})"
+
+
+def _range_text(run: List[Any]) -> str:
+    if len(run) == 1:
+        return str(run[0])
+    return f"{len(run)} x None" if run[0] is None else f"{run[0]}..{run[-1]}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -1,0 +1,64 @@
+"""What came of one episode: a result, or an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """One finished episode. Results are compared without their times.
+
+    Attributes:
+        index: The episode's place in the run, from 0.
+        seed: The seed of its reset; None for an unseeded one.
+        steps: Number of env steps.
+        reward: Sum of the steps' rewards.
+        terminated: Whether the env ended it.
+        truncated: Whether a limit cut it off: the env's own, or one of the run's.
+        timed_out: Whether that limit was the run's `max_episode_seconds`.
+        success: The final info's `is_success` or `success`; None if it has neither.
+        duration: Wall-clock seconds from before reset to after the last step.
+        env_seconds: Of these, spent in the env itself.
+        wire_seconds: Of these, spent on the way to the env and back.
+        adapter_seconds: Of these, spent in the model's adapter.
+        queue_seconds: Of these, spent waiting until the model was free, and for a fuller batch.
+        predict_seconds: Of these, spent in predict.
+        attempts: How often it was played, the last time to its end.
+    """
+
+    index: int
+    seed: Optional[int]
+    steps: int
+    reward: float
+    terminated: bool
+    truncated: bool
+    success: Optional[bool]
+    duration: float = field(compare=False)
+    env_seconds: float = field(compare=False)
+    wire_seconds: float = field(compare=False)
+    adapter_seconds: float = field(compare=False)
+    queue_seconds: float = field(compare=False)
+    predict_seconds: float = field(compare=False)
+    timed_out: bool = False
+    attempts: int = field(default=1, compare=False)
+
+
+@dataclass(frozen=True)
+class EpisodeError:
+    """One episode that did not come to its end, which says nothing of the policy.
+
+    Attributes:
+        index: The episode's place in the run, from 0.
+        seed: The seed of its reset; None for an unseeded one.
+        kind: Name of the class of what was raised last, e.g. `"EnvCrashed"`.
+        message: What it says.
+        attempts: How often the episode was played.
+    """
+
+    index: int
+    seed: Optional[int]
+    kind: str
+    message: str = field(compare=False)
+    attempts: int = field(default=1, compare=False)
