@@ -59,7 +59,7 @@ _ATTENDANCE = 1.0
 """Seconds between two looks at a connection that nothing is asked over."""
 _GOODBYE_TIMEOUT = 2.0
 _GOODBYE_PATIENCE = 0.5
-"""Seconds without an answer after which a goodbye is said again; as many over a new connection."""
+"""Seconds without an answer after which a goodbye is said again; each time twice as many."""
 _ARTICLES = {"env": "an"}
 
 _Reply = Tuple[Reply, Sequence[memoryview]]
@@ -429,24 +429,24 @@ class RpcClient:
         if not connection.connected:
             return
         # Until the server has ended the session, so that the next client finds it free.
-        sent = time.monotonic()
-        deadline, again = sent + _GOODBYE_TIMEOUT, sent + _GOODBYE_PATIENCE
-        now = sent
+        now, number = time.monotonic(), self._acting_id + 1
+        deadline, patience = now + _GOODBYE_TIMEOUT, _GOODBYE_PATIENCE
+        again = now + patience
         while now < deadline:
             try:
                 message = yield min(deadline, again) - now
             except ConnectionLost:
-                again = 0.0
+                # A server that is gone keeps nobody waiting for long.
+                again, deadline = now, min(deadline, time.monotonic() + _GOODBYE_TIMEOUT / 2)
             else:
-                number = self._acting_id + 1
                 if message is not None and self._reply_to(CLOSE, number, message) is not None:
                     return
             now = time.monotonic()
             if now >= again:
                 connection.reconnect()
                 connection.send(goodbye)
-                # A server that is gone keeps nobody waiting for long.
-                deadline, again = min(deadline, now + 2 * _GOODBYE_PATIENCE), math.inf
+                patience *= 2
+                again = now + patience
 
     def _goodbye(self) -> bytes:
         """Return the request that ends the session."""
