@@ -286,7 +286,7 @@ class Suspicious(gymnasium.Env[Any, Any]):
 
 
 class Counted(Suspicious):
-    """A `Suspicious` env whose rewards depend on all that went before, and whose length on the seed.
+    """A `Suspicious` env with rewards that depend on all before, and lengths that the seed says.
 
     Args:
         log: Path of a file; every reset adds an "r" to it, and every step an "s".

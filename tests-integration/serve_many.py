@@ -1,6 +1,7 @@
-"""Serves several env instances in one process: `python serve_many.py MODULE:CALLABLE KWARGS OPTIONS COUNT`.
+"""Serves env instances in one process: `python serve_many.py MODULE:CALLABLE KWARGS OPTIONS COUNT`.
 
-KWARGS and OPTIONS, those of `ServeOptions`, are JSON. The first line on stdout has the addresses.
+COUNT is their number. KWARGS and OPTIONS, those of `ServeOptions`, are JSON. The first line on
+stdout has the addresses.
 """
 
 from __future__ import annotations

@@ -100,7 +100,8 @@ def check(
                 result = model.run(target, seeds=seeds, concurrency=case.lanes, retries=0)
             except Busy as exc:
                 # Not even a repeated goodbye got through.
-                assert exc.holder_gone
+                if not exc.holder_gone:
+                    raise
                 refused += 1
                 continue
             assert result == expected

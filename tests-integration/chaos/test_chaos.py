@@ -1,4 +1,4 @@
-"""Connections that break all the time are invisible in the results; `full.py` tries it at length."""
+"""Connections that break all the time are invisible in the results; `full.py` tries more."""
 
 from __future__ import annotations
 

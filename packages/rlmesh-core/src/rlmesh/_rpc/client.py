@@ -483,7 +483,9 @@ class RpcClient:
             )
         restored = f"could not be restored within {budget:g} s"
         if op >= FIRST_ACTING_OP and tried < budget:
-            restored = f"was not restored in the last {tried:.2g} s of its {timeout:g} s"
+            restored = (
+                f"was not restored in the last {min(tried, timeout):.2g} s of its {timeout:g} s"
+            )
         return ConnectionFailed(
             f"the connection to {self.address} broke during {name}, and {restored}{unknown}"
         )
