@@ -285,6 +285,38 @@ class Suspicious(gymnasium.Env[Any, Any]):
         return observed
 
 
+class Counted(Suspicious):
+    """A `Suspicious` env with rewards that depend on all before, and lengths that the seed says.
+
+    Args:
+        log: Path of a file; every reset adds an "r" to it, and every step an "s".
+        size: As for `Suspicious`.
+        shortest: Steps of the shortest episode.
+        longest: Steps of the longest one.
+    """
+
+    def __init__(self, log: str, size: int = 4, shortest: int = 3, longest: int = 20) -> None:
+        super().__init__(1, size)
+        self._lengths = shortest, longest + 1
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        os.write(self._log, b"r")
+        observed, info = super().reset(seed=seed)
+        self.length = int(self.np_random.integers(*self._lengths))
+        return observed, info
+
+    def step(self, action: Any) -> Step:
+        os.write(self._log, b"s")
+        observed, _, terminated, truncated, info = super().step(action)
+        return observed, float(self.fingerprint % 1000), terminated, truncated, info
+
+    def close(self) -> None:
+        os.close(self._log)
+
+
 class Drift(gymnasium.Env[Any, Any]):
     """Drifts for 60 steps that take a little while each; the seed says where it goes."""
 

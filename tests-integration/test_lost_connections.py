@@ -253,7 +253,7 @@ def test_a_reply_that_takes_longer_than_a_resend_arrives(
     shape = (400, 500, 3)
     server = serve("envs:Reused", kwargs={"shape": shape})
     rate = 10.0 * 4 * math.prod(shape)  # ten arrays in a second; a reply holds three
-    with Proxy(server.address, rate) as proxy, rlmesh.numpy.RemoteEnv(proxy.address) as env:
+    with Proxy(server.address, rate=rate) as proxy, rlmesh.numpy.RemoteEnv(proxy.address) as env:
         env.reset()
         for number in (1, 2):
             observation = env.step(np.full(shape, number, np.uint32))[0]

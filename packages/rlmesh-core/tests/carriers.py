@@ -1,4 +1,4 @@
-"""A carrier within this process, which loses, doubles and cuts messages on command."""
+"""A carrier within this process, which loses, doubles, delays and cuts messages on command."""
 
 from __future__ import annotations
 
@@ -25,12 +25,41 @@ class Network:
         self.routes: Dict[bytes, MemoryConnection] = {}
         self.listener: Optional[MemoryListener] = None
         self.names = itertools.count()
+        # What clients have sent, by the names of their connections that stall.
+        self.stalled: Dict[bytes, List[Incoming]] = {}
 
     def cut(self) -> None:
         """Break every connection that stands."""
         for connection in list(self.routes.values()):
             connection.inbox.put(None)
         self.routes.clear()
+
+    def cut_one(self, number: int) -> None:
+        """Break one connection, the number modulo how many there are."""
+        names = sorted(self.routes)
+        if names:
+            connection = self.routes.pop(names[number % len(names)], None)
+            if connection is not None:
+                connection.inbox.put(None)
+
+    def stall_one(self, number: int) -> None:
+        """Keep back what is sent over one connection from now on, also after its end."""
+        names = sorted(self.routes)
+        if names:
+            self.stalled.setdefault(names[number % len(names)], [])
+
+    def deliver_late(self) -> None:
+        """Deliver everything that was kept back."""
+        for name in list(self.stalled):
+            for incoming in self.stalled.pop(name):
+                self.deliver(incoming)
+
+    def deliver(self, incoming: Incoming) -> None:
+        kept, listener = self.stalled.get(incoming.peer), self.listener
+        if kept is not None:
+            kept.append(incoming)
+        elif listener is not None:
+            listener.inbox.put(incoming)
 
 
 class MemoryListener:
@@ -92,7 +121,7 @@ class MemoryConnection:
             self.network.routes[self.name] = self
         for control, payload in self.waiting:
             for _ in range(self.network.to_server(control)):
-                listener.inbox.put(Incoming(self.name, control, payload))
+                self.network.deliver(Incoming(self.name, control, payload))
         self.waiting.clear()
 
     def receive(self, timeout: float) -> Optional[Message]:

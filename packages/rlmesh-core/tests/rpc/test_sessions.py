@@ -8,13 +8,17 @@ import worlds
 from carriers import MemoryConnection, MemoryListener, Network
 from worlds import SOON, World
 
-from rlmesh._rpc.client import RpcClient
+from rlmesh._rpc.client import RpcClient, _introduction
 from rlmesh._rpc.histogram import Histogram
 from rlmesh._rpc.service import Call, Failure, Outcome, Result
 from rlmesh._rpc.session import Session
 from rlmesh._wire.messages import (
     CLOSE,
     ERROR,
+    OK,
+    OPEN,
+    PING,
+    PREDICT,
     PROBE,
     RESET,
     STEP,
@@ -221,6 +225,128 @@ def test_a_server_that_never_comes_back_is_named_with_the_budget() -> None:
         with pytest.raises(ConnectionFailed, match=r"memory broke during step.*within 0\.1 s"):
             client.call(STEP, "a", (), SOON)
         world.start()
+
+
+def test_a_server_that_vanishes_in_silence_is_found_out_and_named() -> None:
+    with serving() as world:
+        client = world.client(connect_timeout=0.1)
+        listener, world.network.listener = world.network.listener, None
+        with pytest.raises(ConnectionFailed, match=r"memory broke during step.*within 0\.1 s"):
+            client.call(STEP, "a", (), SOON)
+        world.network.listener = listener
+
+
+@pytest.mark.parametrize(
+    ("op", "timeout", "words"),
+    [
+        (STEP, SOON, "step, and could not be restored within 0.1 s; whether request 2 "),
+        (RESET, SOON, "reset, and could not be restored within 0.1 s; whether request 2 "),
+        (PREDICT, SOON, "predict, and could not be restored within 0.1 s; whether request 2 "),
+        (PREDICT, 0.05, "predict, and was not restored in the last 0.0"),
+        (OPEN, SOON, "open, and could not be restored within 0.1 s"),
+        (PING, SOON, "ping, and could not be restored within 0.1 s"),
+    ],
+)
+def test_the_error_about_a_peer_that_is_lost_says_what_was_under_way(
+    op: int, timeout: float, words: str
+) -> None:
+    def vanish(control: bytes) -> int:
+        if unpack_request(control).op == op:
+            world.network.listener = None
+            world.network.cut()
+        return 0
+
+    with serving() as world:
+        client, listener = world.stranger(connect_timeout=0.1), world.network.listener
+        if op == OPEN:
+            calls = client.open
+        else:
+            client.open()
+            client.call(STEP, "a", (), SOON)
+            calls = client.ping if op == PING else lambda: client.call(op, "b", (), timeout)
+        world.network.to_server = lambda control: vanish(control) if op in control[:2] else 1
+        with pytest.raises(ConnectionFailed) as caught:
+            calls()
+        assert str(caught.value).startswith(f"the connection to memory broke during {words}")
+        world.network.to_server = lambda control: 1
+        world.network.listener = listener
+
+
+def test_a_lost_goodbye_is_said_again() -> None:
+    with serving(session_grace=SOON) as world:
+        first, lost = world.client(), [0, 0]
+        world.network.to_server = lambda control: lost.pop() if lost else 1
+        first.close()
+        assert lost == []
+        assert world.client().call(STEP, "b", (), SOON) == (1, [])
+
+
+def test_a_cut_does_not_swallow_a_goodbye() -> None:
+    with serving(session_grace=SOON) as world:
+        first = world.client()
+
+        def cut(control: bytes) -> int:
+            world.network.to_server = lambda control: 1
+            world.network.cut()
+            return 0
+
+        world.network.to_server = cut
+        first.close()
+        assert world.client().call(STEP, "b", (), SOON) == (1, [])
+
+
+def test_an_opening_that_comes_after_the_end_of_its_session_opens_nothing() -> None:
+    with serving(session_grace=SOON) as world:
+        for is_open in (True, False):
+            first = world.stranger()
+            opening = pack(Request(OPEN, 2, first._session, 0, {"client": _introduction()}))
+            if is_open:
+                first.open()
+                first.close()
+            else:
+                raw = Raw(world.network)
+                assert raw.ask(pack(Request(CLOSE, 1, first._session, 0, None))).status == OK
+            late = Raw(world.network).ask(opening)
+            assert late.status == ERROR
+            assert "does not know this session" in late.body["message"]
+            assert world.stranger().ping()["sessions"] == 0
+
+
+def test_a_request_that_comes_late_does_not_change_the_way_of_a_reply() -> None:
+    with serving() as world:
+        client = world.client()
+        for body in "ab":
+            client.call(STEP, body, (), SOON)
+        world.service.entered.clear()
+        world.service.go_on.clear()
+        replies: List[Any] = []
+        stepping = threading.Thread(target=lambda: replies.append(client.call(STEP, 3, (), SOON)))
+        stepping.start()
+        assert world.service.entered.wait(SOON)
+        late = MemoryConnection(world.network)
+        late.send(pack(Request(STEP, 1, client._session, 0, "a")))
+        (session,) = world.server._sessions
+        route = session.peer
+        assert world.stranger().ping()["sessions"] == 1  # what came before it was handled, too
+        world.service.go_on.set()
+        stepping.join(SOON)
+        assert replies == [(3, [])]
+        assert session.peer != late.name
+        assert route != late.name
+
+
+def test_a_client_that_was_cut_off_can_release_its_last_session_itself() -> None:
+    with serving(session_grace=SOON) as world:
+        first = world.client(connect_timeout=0.1)
+        listener, world.network.listener = world.network.listener, None
+        world.network.cut()
+        with pytest.raises(ConnectionFailed):
+            first.call(STEP, "a", (), SOON)
+        world.network.listener = listener
+        second = world.stranger(connect_timeout=0.1)
+        second.release(first)
+        second.open()
+        assert second.call(STEP, "b", (), SOON) == (1, [])
 
 
 def test_nobody_at_the_address_is_named_with_the_budget() -> None:

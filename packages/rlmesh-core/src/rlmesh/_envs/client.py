@@ -120,9 +120,12 @@ class EnvClient:
         steps = rpc.calling(op, body, payload, self._timeouts[op])
         return await self._caller.complete(rpc, steps)
 
-    async def _open(self) -> EnvContract:
+    async def _open(self, previous: Optional[RpcClient] = None) -> EnvContract:
+        """Open a session; the server may not know yet that the previous one is over."""
         rpc = dial(self.address, self._token, self._connect_timeout, "env")
         try:
+            if previous is not None:
+                rpc.release(previous)
             description = await self._caller.complete(rpc, rpc.opening(*self._wish))
             contract = EnvContract.from_dict(description)
             worker = description.get("worker")
@@ -144,7 +147,7 @@ class EnvClient:
     async def _reopen(self) -> None:
         """Open a new session in place of a lost one; the env must be the same."""
         self._goodbye()
-        if await self._open() != self.contract:
+        if await self._open(self._rpc) != self.contract:
             self._goodbye()
             raise SessionLost(f"the server at {self.address} came back with another env")
         if self._selection is not None:

@@ -49,8 +49,7 @@ class Slots(Sessions):
 
     def free(self, session: Session) -> None:
         """Free the place of a session."""
-        del self._open[session.id]
-        self._empty_since = time.monotonic()
+        self.forget(session)
 
     def _busy_sentence(self) -> str:
         used = "the one env" if self._capacity == 1 else f"all {self._capacity} envs"

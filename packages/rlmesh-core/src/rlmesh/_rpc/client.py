@@ -7,6 +7,7 @@ methods here do) or for many at once (`calls` does).
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -56,7 +57,11 @@ _GLANCE = 0.25
 """Seconds between two looks at a connection, or at a busy server, that is expected to change."""
 _HOLD = 2.0
 """Seconds for which a server may hold a question whose answer is expected to change."""
+_ATTENDANCE = 1.0
+"""Seconds between two looks at a connection that nothing is asked over."""
 _GOODBYE_TIMEOUT = 2.0
+_GOODBYE_PATIENCE = 0.5
+"""Seconds without an answer after which a goodbye is said again; each time twice as many."""
 _ARTICLES = {"env": "an"}
 
 _Reply = Tuple[Reply, Sequence[memoryview]]
@@ -99,6 +104,7 @@ class RpcClient:
         self._acting_id = self._control_id = self._received = 0
         self._limits = Limits()
         self._fate_asked: Optional[float] = None
+        self._attend_at = 0.0
         self._over: Optional[str] = "it was never opened"
 
     @property
@@ -239,7 +245,7 @@ class RpcClient:
                     continue
                 if not busy.holder_gone or now > deadline - _GLANCE:
                     raise
-            except (RequestTimeout, ConnectionFailed) as exc:
+            except RequestTimeout as exc:
                 raise (busy or exc) from None
             else:
                 if description != STARTING:
@@ -304,25 +310,47 @@ class RpcClient:
             SessionLost: The server knows nothing of it.
         """
         with self._lock:
-            now = time.monotonic()
-            if self._fate_asked is None or now - self._fate_asked >= RESEND_INTERVAL:
-                self._fate_asked = now
-                self._control_id += 1
-                self._connection.send(pack(Request(FATE, self._control_id, self._session, 0, None)))
-            try:
-                while True:
-                    message = self._connection.receive(0)
-                    if message is None:
-                        return
-                    reply = self._reply_to(FATE, self._control_id, message)
-                    if reply is not None:
-                        self._fate_asked = None
-                        if reply.status != OK:
-                            raise self._error(reply)
-                        return
-            except ConnectionLost:
-                self._fate_asked = None
-                self._connection.reconnect()
+            asked = self._fate_asked
+            if asked is None or time.monotonic() - asked >= RESEND_INTERVAL:
+                self._ask_for_fate()
+            self._hear_fate()
+
+    def attend(self) -> None:
+        """Keep a session whose requests go another way: to its server, this client is there.
+
+        Raises:
+            EnvCrashed, SessionLost: As `look_up_fate`; the server said so of its own accord.
+        """
+        now = time.monotonic()
+        if now >= self._attend_at:
+            self._attend_at = now + _ATTENDANCE
+            with self._lock:
+                self._hear_fate()
+
+    def release(self, other: RpcClient) -> None:
+        """Ask the server to end the session of another client, which may have failed to do so."""
+        self._connection.send(other._goodbye())
+
+    def _ask_for_fate(self) -> None:
+        self._fate_asked = time.monotonic()
+        self._control_id += 1
+        self._connection.send(pack(Request(FATE, self._control_id, self._session, 0, None)))
+
+    def _hear_fate(self) -> None:
+        """Take what has arrived; over a new connection, the server is told where we are."""
+        try:
+            while True:
+                message = self._connection.receive(0)
+                if message is None:
+                    return
+                reply = self._reply_to(FATE, self._control_id, message)
+                if reply is not None:
+                    self._fate_asked = None
+                    if reply.status != OK:
+                        raise self._error(reply)
+        except ConnectionLost:
+            self._connection.reconnect()
+            self._ask_for_fate()
 
     def closing(self) -> Steps[None]:
         """Say goodbye, in steps; `close` still has to follow."""
@@ -371,18 +399,21 @@ class RpcClient:
             if now - started >= timeout or (
                 lost is not None and now - lost >= self._connect_timeout
             ):
-                raise self._no_answer(op, timeout, lost)
+                raise self._no_answer(op, number, timeout, now - (lost or now), lost)
             if now - sent >= patience:
                 text = f"no answer from {self.address} to {OP_NAMES[op]} yet: it is sent again"
                 _logs.info(_logs.CLIENT, "resend", text, **self._fields(op=OP_NAMES[op]))
                 sent, patience = now, 2 * patience
                 connection.reconnect()
                 connection.send(control, payload)
-            wait = min(started + timeout - now, patience if lost is None else self._look())
+                # Until it is seen to stand, which it may never do.
+                lost = now if lost is None else lost
+            wait = min(started + timeout, sent + patience) - now
+            wait = min(wait, self._look(lost is not None))
 
-    def _look(self) -> float:
-        """Return for how many seconds to wait for a connection that is lost."""
-        return _GLANCE
+    def _look(self, lost: bool) -> float:
+        """Return for how many seconds to wait at most for a connection, which may be lost."""
+        return _GLANCE if lost else math.inf
 
     def _reply_to(self, op: int, number: int, message: Message) -> Optional[Reply]:
         """Return the reply in a message if it is the one to a request; others are dropped."""
@@ -413,23 +444,33 @@ class RpcClient:
         if self._over is not None:
             return
         self._over = reason
-        number = self._send_goodbye()
-        if not self._connection.connected:
+        connection, goodbye = self._connection, self._goodbye()
+        connection.send(goodbye)
+        if not connection.connected:
             return
         # Until the server has ended the session, so that the next client finds it free.
-        deadline = time.monotonic() + _GOODBYE_TIMEOUT
-        remaining = _GOODBYE_TIMEOUT
-        while remaining > 0:
-            message = yield remaining
-            if message is not None and self._reply_to(CLOSE, number, message) is not None:
-                return
-            remaining = deadline - time.monotonic()
+        now, number = time.monotonic(), self._acting_id + 1
+        deadline, patience = now + _GOODBYE_TIMEOUT, _GOODBYE_PATIENCE
+        again = now + patience
+        while now < deadline:
+            try:
+                message = yield min(deadline, again) - now
+            except ConnectionLost:
+                # A server that is gone keeps nobody waiting for long.
+                again, deadline = now, min(deadline, time.monotonic() + _GOODBYE_TIMEOUT / 2)
+            else:
+                if message is not None and self._reply_to(CLOSE, number, message) is not None:
+                    return
+            now = time.monotonic()
+            if now >= again:
+                connection.reconnect()
+                connection.send(goodbye)
+                patience *= 2
+                again = now + patience
 
-    def _send_goodbye(self) -> int:
-        """Ask the server to end the session; return the request's number."""
-        number = self._acting_id + 1
-        self._connection.send(pack(Request(CLOSE, number, self._session, self._received, None)))
-        return number
+    def _goodbye(self) -> bytes:
+        """Return the request that ends the session."""
+        return pack(Request(CLOSE, self._acting_id + 1, self._session, self._received, None))
 
     def _fields(self, **fields: Any) -> Any:
         return {"session": _logs.short(self._session), "address": self.address, **fields}
@@ -441,22 +482,39 @@ class RpcClient:
     def _error(self, reply: Reply) -> RLMeshError:
         return error_from_wire(reply.body, OP_NAMES.get(reply.op, "request"), self.address)
 
-    def _no_answer(self, op: int, timeout: float, lost: Optional[float]) -> RLMeshError:
-        name = OP_NAMES[op]
-        if self._over is not None and not self._connection.connected:
-            return ConnectionFailed(
-                f"no RLMesh server answered at {self.address} within {self._connect_timeout:g} s"
+    def _no_answer(
+        self, op: int, number: int, timeout: float, tried: float, lost: Optional[float]
+    ) -> RLMeshError:
+        """Return the error about a request without an answer, of which no more is known.
+
+        Args:
+            op: Its operation.
+            number: Its number.
+            timeout: Seconds that it had.
+            tried: Seconds since the connection was lost, if it is.
+            lost: Since when it is.
+        """
+        name, budget, unknown = OP_NAMES[op], self._connect_timeout, ""
+        if op >= FIRST_ACTING_OP:
+            unknown = f"; whether request {number} of the session was executed is not known"
+        if lost is None:
+            # What is left of the connect timeout is no number that anybody chose.
+            budget = timeout if op >= FIRST_ACTING_OP else budget
+            return RequestTimeout(
+                f"the server at {self.address} is connected, but did not answer {name}"
+                f" within {budget:g} s{unknown}"
             )
-        if lost is not None:
+        if not self._boot:
             return ConnectionFailed(
-                f"the connection to {self.address} broke during {name}, and could not be restored"
-                f" within {self._connect_timeout:g} s"
+                f"no RLMesh server answered at {self.address} within {budget:g} s"
             )
-        # What is left of the connect timeout is no number that anybody chose.
-        budget = timeout if op >= FIRST_ACTING_OP else self._connect_timeout
-        return RequestTimeout(
-            f"the server at {self.address} is connected, but did not answer {name}"
-            f" within {budget:g} s"
+        restored = f"could not be restored within {budget:g} s"
+        if op >= FIRST_ACTING_OP and tried < budget:
+            restored = (
+                f"was not restored in the last {min(tried, timeout):.2g} s of its {timeout:g} s"
+            )
+        return ConnectionFailed(
+            f"the connection to {self.address} broke during {name}, and {restored}{unknown}"
         )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any, Sequence, Tuple
+
 from rlmesh._transport.carrier import Connection
 
 from .client import RpcClient, Steps
@@ -23,6 +26,14 @@ class DirectClient(RpcClient):
     def __init__(self, connection: Connection, front: RpcClient) -> None:
         super().__init__(connection, front.address, front._connect_timeout, session=front._session)
         self._front = front
+        self._boot = front._boot
+
+    def calling(
+        self, op: int, body: Any, payload: Sequence[memoryview], timeout: float
+    ) -> Steps[Tuple[Any, Sequence[memoryview]]]:
+        """Do what `call` does, in steps; see `RpcClient.calling`."""
+        self._front.attend()
+        return super().calling(op, body, payload, timeout)
 
     def shutdown(self) -> None:
         """Shut the server down; see `RpcClient.shutdown`."""
@@ -33,9 +44,13 @@ class DirectClient(RpcClient):
         super().close()
         self._front.close()
 
-    def _look(self) -> float:
-        self._front.look_up_fate()
-        return _GLANCE
+    def _look(self, lost: bool) -> float:
+        if lost:
+            self._front.look_up_fate()
+            return _GLANCE
+        # The worker's own probes see to it that this comes about every few seconds.
+        self._front.attend()
+        return math.inf
 
     def _ending(self, reason: str) -> Steps[None]:
         if self._over is None:

@@ -79,6 +79,8 @@ class Openings:
         waiting = self._line.get(request.session)
         session = self._sessions.get(request.session) or (waiting and waiting.session)
         if session is None:
+            if self._sessions.is_past(request.session):
+                raise self._fate(request.session)
             session = self._new(peer, request, closing)
         session.peer = peer
         session.unreachable_since = None

@@ -180,6 +180,9 @@ class Reception:
                 self._openings.ask(incoming.peer, request, self._closing())
                 self._next_check = 0.0
                 return
+            session = self._sessions.get(request.session)
+            if session is not None:
+                session.peer = incoming.peer
             body = self._answer(request)
             control = pack(Reply(request.op, request.id, self._boot, OK, body))
         except Exception as exc:
@@ -212,6 +215,7 @@ class Reception:
         if request.op == CLOSE:
             # Closing what is already gone is what the client wanted.
             self._openings.leave(request.session)
+            self._sessions.bury(request.session)
             self._listener.send(peer, pack(Reply(CLOSE, request.id, self._boot, OK, None)))
         else:
             self._send_error(peer, request.op, request.id, self._fate(request.session))

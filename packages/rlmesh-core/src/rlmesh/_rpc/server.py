@@ -148,6 +148,8 @@ class RpcServer(Reception):
         if session is None:
             self._refuse(peer, request)
             return
+        if request.id < session.next - 1:
+            return  # it comes late, perhaps over a connection that is gone
         session.peer = peer
         session.unreachable_since = None
         if request.id == session.next and not session.running and request.op != CLOSE:

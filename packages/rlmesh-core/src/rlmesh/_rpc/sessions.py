@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Dict, Iterator, List, Optional
+from collections import deque
+from typing import Deque, Dict, Iterator, List, Optional
 
 from rlmesh import _logs
 from rlmesh._transport.carrier import Listener
@@ -13,6 +14,8 @@ from rlmesh.errors import Busy
 from .session import Session
 
 CLIENT_GONE = "client gone"
+
+_REMEMBERED = 1024
 
 
 class Sessions:
@@ -38,6 +41,7 @@ class Sessions:
         self._probe = pack(Reply(PROBE, 0, boot, OK, None))
         self._listener = listener
         self._open: Dict[bytes, Session] = {}
+        self._past: Deque[bytes] = deque(maxlen=_REMEMBERED)
         self._empty_since = time.monotonic()
         self.ended: List[Session] = []
         self.get = self._open.get
@@ -78,10 +82,24 @@ class Sessions:
             session: The session.
             reason: Why, in a word or two, for the log.
         """
-        if self._open.pop(session.id, None) is not None:
+        if session.id in self._open:
+            self.forget(session)
             self.ended.append(session)
-            self._empty_since = time.monotonic()
             self._log_end(session, reason)
+
+    def forget(self, session: Session) -> None:
+        """Make room for another in place of a session."""
+        del self._open[session.id]
+        self.bury(session.id)
+        self._empty_since = time.monotonic()
+
+    def bury(self, session_id: bytes) -> None:
+        """Never open this session: its client has left, and what it asked before may come late."""
+        self._past.append(session_id)
+
+    def is_past(self, session_id: bytes) -> bool:
+        """Return whether there was such a session, not too long ago."""
+        return session_id in self._past
 
     def end_all(self, reason: str) -> None:
         """End every session."""

@@ -59,6 +59,7 @@ class ZmqConnection:
         self._context: Any = zmq.Context.instance()
         self._socket: Any = None
         self._failed_handshakes = 0
+        self._was_connected = False
         self._open()
 
     @property
@@ -166,7 +167,7 @@ class ZmqConnection:
         while self._monitor.poll(0):
             event = struct.unpack("=Hi", self._monitor.recv_multipart()[0])[0]
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                self._connected, self._failed_handshakes = True, 0
+                self._connected = self._was_connected = True
             elif event == zmq.EVENT_DISCONNECTED:
                 # Before the handshake it is no loss: ZeroMQ goes on trying by itself.
                 if self._connected:
@@ -176,8 +177,12 @@ class ZmqConnection:
                 self._judge(event != zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
 
     def _judge(self, mismatch: bool) -> None:
-        """Say what failed handshakes mean: at once where it is certain, else after a few."""
-        if not mismatch and self._failed_handshakes < _FAILED_HANDSHAKES:
+        """Say what failed handshakes mean: at once where it is certain, else after a few.
+
+        One that succeeds shows that the others were cut off.
+        """
+        few = self._failed_handshakes < _FAILED_HANDSHAKES
+        if not mismatch and (self._was_connected or few):
             return
         if mismatch and self._token:
             reason = "it uses no token, and this client does"
