@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rlmesh._models.server import ModelServer
     from rlmesh._rpc.options import ServeOptions
     from rlmesh._runtime.context import PredictContext
+    from rlmesh._runtime.hooks import EpisodeEvent, RunEvent, RunHooks, StepEvent
     from rlmesh._runtime.progress import Progress
     from rlmesh._runtime.results import EpisodeError, EpisodeResult, RunResult
     from rlmesh._runtime.session import Session
@@ -41,6 +42,10 @@ __all__ = [
     "EpisodeError",
     "Timing",
     "Progress",
+    "RunHooks",
+    "RunEvent",
+    "EpisodeEvent",
+    "StepEvent",
     "DELEGATED",
     # Serving envs and models, and using them from elsewhere
     "EnvServer",
@@ -74,6 +79,10 @@ _HOMES = {
     "EpisodeResult": "rlmesh._runtime.results",
     "EpisodeError": "rlmesh._runtime.results",
     "Progress": "rlmesh._runtime.progress",
+    "RunHooks": "rlmesh._runtime.hooks",
+    "RunEvent": "rlmesh._runtime.hooks",
+    "EpisodeEvent": "rlmesh._runtime.hooks",
+    "StepEvent": "rlmesh._runtime.hooks",
     "Timing": "rlmesh._runtime.timing",
     "DELEGATED": "rlmesh._models.adaptation",
     "EnvServer": "rlmesh._envs.server",
