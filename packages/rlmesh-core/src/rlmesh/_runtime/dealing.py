@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from typing import Deque, Iterable, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Deque, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Sized
 
 from rlmesh._tasks import Promise
 
@@ -62,11 +62,8 @@ class Dealer:
         # Those that play, or are about to.
         self._lanes: List[Lane] = list(lanes)
         self._planned: Iterator[Attempt] = map(Attempt, episodes)
-        # How many of them are left is only of use where there are several lanes, and an end.
-        self._left: Optional[int] = None
-        if len(self._lanes) > 1:
-            planned = list(self._planned)
-            self._planned, self._left = iter(planned), len(planned)
+        # How many of them are left; None where there is no end.
+        self._left = len(episodes) if isinstance(episodes, Sized) else None
         self._again: Deque[Attempt] = deque()
         self._playing = 0
         self._paused: List[Promise[None]] = []
@@ -119,7 +116,7 @@ class Dealer:
     @property
     def is_over(self) -> bool:
         """Whether no episode is played any more, and none is left."""
-        return not (self._playing or self._again or self._left)
+        return self._left == 0 and not (self._playing or self._again)
 
     def _wake(self) -> None:
         paused, self._paused = self._paused, []
@@ -127,11 +124,12 @@ class Dealer:
             promise.set(None)
 
     def _deal(self, lane: Lane) -> Optional[Attempt]:
-        left = len(self._again) + (self._left or 0)
-        if self._left is not None and not (left and self._should_take(lane, left)):
-            if lane in self._lanes:
-                self._lanes.remove(lane)
-            return None
+        if self._left is not None:
+            left = self._left + len(self._again)
+            if not (left and self._should_take(lane, left)):
+                if lane in self._lanes:
+                    self._lanes.remove(lane)
+                return None
         if lane not in self._lanes:
             self._lanes.append(lane)
         if self._again:
