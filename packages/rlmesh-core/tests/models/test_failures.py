@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import signal
 import time
 import warnings
 
@@ -144,6 +145,28 @@ def test_what_on_result_raises_ends_the_run_with_what_was_finished(serve, lanes,
         Model(act).run(serve(lanes), seeds=SEEDS, on_result=stop, on_error="record")
     result = raised.value.run_result
     assert (result.num_episodes, result.num_errors) == (1, 0)
+
+
+@LANES
+def test_ctrl_c_keeps_what_was_finished_and_frees_the_envs(make_model, serve, lanes):
+    class Interrupts(rlmesh.RunHooks):
+        steps = 0
+
+        def on_step(self, event):
+            self.steps += 1
+            if self.steps == 40:
+                signal.raise_signal(signal.SIGINT)
+
+    addresses, source = serve(lanes), Batches()
+    with pytest.raises(KeyboardInterrupt) as raised:
+        make_model(source).run(
+            addresses, seeds=[2] * 30, hooks=Interrupts(), on_error="record", retries=9
+        )
+    result = raised.value.run_result
+    assert 40 - 2 * lanes <= result.total_steps <= 40
+    assert result.errors == ()
+    for address in addresses:
+        rlmesh.RemoteEnv(address).close()
 
 
 @LANES

@@ -102,8 +102,9 @@ def print_errors(console: Console, errors: Sequence[EpisodeError]) -> None:
         seed = "-" if error.seed is None else str(error.seed)
         line = error.message.partition("\n")[0]
         table.add_row(str(error.index), seed, str(error.attempts), error.kind, Text(line))
-    noun = "episode was" if len(errors) == 1 else "episodes were"
-    console.print(f"{len(errors)} {noun} given up, and count for nothing above", highlight=False)
+    one = len(errors) == 1
+    given_up = "episode was given up, and counts" if one else "episodes were given up, and count"
+    console.print(f"{len(errors)} {given_up} for nothing above", highlight=False)
     console.print(table)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
 
@@ -221,7 +221,8 @@ def checked_hooks(hooks: Any) -> Sequence[RunHooks]:
     Raises:
         TypeError: There is something else.
     """
-    several = list(hooks) if isinstance(hooks, (list, tuple)) else [hooks]
+    is_one = isinstance(hooks, RunHooks) or not isinstance(hooks, Iterable)
+    several: List[Any] = [hooks] if is_one else list(hooks)
     for hook in several:
         if not isinstance(hook, RunHooks):
             raise TypeError(f"hooks: expected RunHooks, or a sequence of them, got {hook!r}")
