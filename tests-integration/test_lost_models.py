@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, List
+from typing import Any, Callable, List, Sequence
 
 import numpy as np
 import pytest
 from envs import Suspicious
+from policies import Remembers
 from predicts import predict_in_thread
-from servers import PATIENCE, Servers
+from servers import PATIENCE, ServerProcess, Servers
 
 import rlmesh
 import rlmesh.numpy
-from rlmesh.errors import ConnectionFailed, SessionLost
+from rlmesh.errors import ConnectionFailed
 
 SCHEMES = pytest.mark.parametrize("scheme", ["tcp", "unix"])
 BLOCKED, FREE = 0, 1
+CORNER = "predict_batch"
+SUSPECT = {"name": FREE, "length": 15}
 
 
 @SCHEMES
@@ -38,27 +41,78 @@ def test_a_server_killed_during_a_predict_is_named(
             model.session(Suspicious(FREE))
 
 
+class Replaces(rlmesh.RunHooks):
+    """Now and then kills a server, and starts it again, while episodes run.
+
+    Args:
+        start: Starts the server at an address.
+        steps: Before which steps of the run.
+    """
+
+    def __init__(self, start: Callable[[str], ServerProcess], steps: Sequence[int]) -> None:
+        self._start = start
+        self._steps = steps
+        self._count = 0
+        self.server = start("tcp://127.0.0.1:0")
+
+    def on_step(self, event: rlmesh.StepEvent) -> None:
+        self._count += 1
+        if self._count in self._steps:
+            self.server.kill()
+            self.server = self._start(self.server.address)
+
+
+@pytest.mark.parametrize("lanes", [1, 8])
+@pytest.mark.parametrize("killed", ["model", "env"])
+def test_a_killed_server_that_comes_back_costs_no_episode(
+    killed: str, lanes: int, serve: Servers
+) -> None:
+    def start_model(address: str) -> ServerProcess:
+        return serve("policies:Remembers", address, model="numpy", kwargs={"corner": CORNER})
+
+    def start_env(address: str) -> ServerProcess:
+        options = {"max_sessions": 8}
+        return serve("envs:Suspicious", address, kwargs=SUSPECT, factory=True, options=options)
+
+    seeds = range(16)
+    expected = rlmesh.numpy.Model(Remembers()).run(Suspicious(**SUSPECT), seeds=seeds)
+    kills = Replaces(start_model if killed == "model" else start_env, [35, 130])
+    model = kills.server if killed == "model" else start_model("tcp://127.0.0.1:0")
+    env = kills.server if killed == "env" else start_env("tcp://127.0.0.1:0")
+    result = rlmesh.run(
+        model.address, env.address, seeds=seeds, concurrency=lanes, hooks=kills, on_error="record"
+    )
+    assert result == expected
+    attempts = [episode.attempts for episode in result.episodes]
+    assert sum(attempts) - len(attempts) >= 2
+
+
 @SCHEMES
-def test_a_server_that_was_replaced_in_the_middle_of_a_run_is_named(
+def test_the_error_of_a_server_that_stays_away_says_where_the_run_was(
     scheme: str, serve: Servers, new_address: Callable[[str], str]
 ) -> None:
-    class Replaces(Suspicious):
+    server = serve("policies:Remembers", new_address(scheme), model="numpy")
+
+    class Kills(Suspicious):
         def step(self, action: Any) -> Any:
-            if self.checked == 5:
-                servers[-1].kill()
-                servers.append(serve("policies:Remembers", servers[-1].address, model="numpy"))
+            if self.steps == 5 and self.checked > 50:
+                server.kill()
             return super().step(action)
 
-    servers = [serve("policies:Remembers", new_address(scheme), model="numpy")]
-    address = servers[0].address
-    with rlmesh.RemoteModel(address) as model:
-        env = Replaces(FREE)
-        with pytest.raises(SessionLost, match=f"the server at {address} restarted"):
-            model.run(env)
-        assert env.checked == 6
-        # The next run has a session of its own, with the server that is there now.
-        other = Suspicious(FREE)
-        assert model.run(other).total_steps == other.checked == 50
+    words = (
+        rf"^no RLMesh server answered at {server.address} within 0\.3 s; before that, lane 0,"
+        rf" episode 1 \(seed 4, step 6\): the connection to {server.address} broke during predict,"
+        r" and could not be restored within 0\.3 s$"
+    )
+    with rlmesh.RemoteModel(server.address, connect_timeout=0.3) as model:
+        with pytest.raises(ConnectionFailed, match=words) as raised:
+            model.run(Kills(FREE), seeds=[3, 4, 5], retries=2)
+        with pytest.raises(ConnectionFailed, match="no RLMesh server answered"):
+            model.run(Suspicious(FREE))
+    result = raised.value.run_result
+    assert [episode.seed for episode in result.episodes] == [3]
+    (error,) = result.errors
+    assert (error.index, error.seed, error.kind, error.attempts) == (1, 4, "ConnectionFailed", 1)
 
 
 @SCHEMES

@@ -275,6 +275,107 @@ def test_what_a_policy_raises_ends_the_run(mode: str) -> None:
     assert len(steps) == 2
 
 
+class Recorder(rlmesh.RunHooks):
+    """Keeps what it is told of each episode."""
+
+    def __init__(self) -> None:
+        self.starts: Dict[int, Any] = {}
+        self.steps: Dict[int, List[Any]] = {}
+
+    def on_episode_start(self, event: Any) -> None:
+        self.starts[event.index] = event
+        self.steps[event.index] = []
+
+    def on_step(self, event: Any) -> None:
+        self.steps[event.index].append(event)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_hooks_see_every_sub_env(mode: str, model: Any, alone: Any) -> None:
+    recorder, env = Recorder(), walks(mode)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        result = model.run(env, seeds=SEEDS, hooks=recorder)
+    if mode == "Disabled":
+        assert result == alone
+    for episode in result.episodes:
+        start, steps = recorder.starts[episode.index], recorder.steps[episode.index]
+        assert {one.lane for one in steps} == {start.lane}
+        assert sum(one.reward for one in steps) == episode.reward
+        assert [one.observation["steps"] for one in steps] == list(range(episode.steps))
+        assert [one.next_observation["steps"] for one in steps] == list(range(1, episode.steps + 1))
+        assert steps[0].observation is start.observation
+        assert steps[-1].terminated == episode.terminated
+        assert steps[-1].info["is_success"] == episode.success
+        assert np.allclose(
+            steps[0].action, np.clip(-rlmesh_numpy(start.observation["at"]) / 2, -1, 1)
+        )
+
+
+def rlmesh_numpy(value: Any) -> Any:
+    return rlmesh.numpy.asarray(value) if isinstance(value, rlmesh.Tensor) else value
+
+
+class Gives(Walker):
+    """In the third step of an episode whose first observation is unlucky, it fails."""
+
+    def __init__(self, fails: Callable[[], Any]) -> None:
+        super().__init__()
+        self.fails = fails
+        self.unlucky: set[str] = set()
+
+    def predict(self, observation: Any, context: Any) -> Any:
+        action = super().predict(observation, context)
+        if context.step == 0 and observation["at"][0] > 0:
+            self.unlucky.add(context.episode_id)
+        if context.step == 2 and context.episode_id in self.unlucky:
+            return self.fails()
+        return action
+
+
+def raises() -> Any:
+    raise RuntimeError("out of ideas")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("num_envs", [1, 3])
+@pytest.mark.parametrize(
+    "fails", [raises, lambda: np.zeros(3, np.float32)], ids=["raises", "misfit"]
+)
+def test_the_others_go_on_when_one_episode_fails(
+    fails: Callable[[], Any], num_envs: int, mode: str, alone: Any
+) -> None:
+    env = walks(mode, num_envs)
+    given = [spy(sub_env) for sub_env in env.envs]
+    seeds = SEEDS if mode == "Disabled" else None
+    model = rlmesh.numpy.Model(Gives(fails))
+    result = model.run(env, seeds=seeds, max_episodes=len(SEEDS), on_error="record")
+    together = sorted([*result.episodes, *result.errors], key=lambda one: one.index)
+    assert [one.index for one in together] == list(range(len(SEEDS)))
+    assert {error.kind for error in result.errors} <= {"RuntimeError", "InvalidValue"}
+    played = [(sum(rewards), len(rewards)) for episodes in given for rewards in episodes]
+    assert all((one.reward, one.steps) in played for one in result.episodes)
+    if mode == "Disabled":
+        assert result.num_errors > 1
+        assert list(result.episodes) == [alone.episodes[one.index] for one in result.episodes]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_episodes_are_cut_off_after_so_many_seconds(mode: str, model: Any, alone: Any) -> None:
+    env = walks(mode)
+    if mode != "Disabled":
+        with pytest.raises(
+            InvalidValue, match=f"max_episode_seconds: .* 'Disabled' only; .* mode '{mode}'"
+        ):
+            model.run(env, seeds=SEEDS, max_episode_seconds=60)
+        return
+    assert model.run(env, seeds=SEEDS, max_episode_seconds=1e6) == alone
+    result = model.run(env, seeds=SEEDS, max_episode_seconds=1e-6)
+    assert [(one.seed, one.steps, one.timed_out) for one in result.episodes] == [
+        (seed, 1, True) for seed in SEEDS
+    ]
+
+
 def test_an_action_that_does_not_fit_is_named() -> None:
     with pytest.raises(InvalidValue, match=r"action.shape: expected \(2,\), got \(3,\)"):
         rlmesh.numpy.Model(lambda observation: np.zeros(3, np.float32)).run(walks())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rlmesh._rpc.health import Latency, Ping, Stats, ping, stats
     from rlmesh._rpc.options import ServeOptions
     from rlmesh._runtime.context import PredictContext
+    from rlmesh._runtime.hooks import EpisodeEvent, RunEvent, RunHooks, StepEvent
     from rlmesh._runtime.progress import Progress
     from rlmesh._runtime.results import EpisodeError, EpisodeResult, RunResult
     from rlmesh._runtime.session import Session
@@ -42,6 +43,10 @@ __all__ = [
     "EpisodeError",
     "Timing",
     "Progress",
+    "RunHooks",
+    "RunEvent",
+    "EpisodeEvent",
+    "StepEvent",
     "DELEGATED",
     # Serving envs and models, and using them from elsewhere
     "EnvServer",
@@ -81,6 +86,10 @@ _HOMES = {
     "EpisodeResult": "rlmesh._runtime.results",
     "EpisodeError": "rlmesh._runtime.results",
     "Progress": "rlmesh._runtime.progress",
+    "RunHooks": "rlmesh._runtime.hooks",
+    "RunEvent": "rlmesh._runtime.hooks",
+    "EpisodeEvent": "rlmesh._runtime.hooks",
+    "StepEvent": "rlmesh._runtime.hooks",
     "Timing": "rlmesh._runtime.timing",
     "DELEGATED": "rlmesh._models.adaptation",
     "EnvServer": "rlmesh._envs.server",

@@ -242,3 +242,24 @@ def test_a_run_that_breaks_off_shows_what_was_finished_and_frees_the_env(
     assert ("Traceback" in err) == (expected == 1)
     with RemoteEnv(address, connect_timeout=10):
         pass
+
+
+def test_episodes_that_were_given_up_are_listed_apart(rlmesh, address):
+    arguments = ["run", "policies:FailsInThirdStep", address, "--seeds", "0:5", "--retries", "0"]
+    status, out, err = rlmesh.run(*arguments, "--on-error", "record")
+    assert (status, err) == (1, "")
+    lines = out.splitlines()
+    (finished,) = (line.split() for line in lines if " of " in line)
+    assert finished[:6] == ["4", "of", "5", "3", "100.0%", "12"]
+    assert "1 episode was given up, and counts for nothing above" in lines
+    assert lines[-1].split() == ["2", "2", "1", "ValueError", "the", "network", "has", "diverged"]
+    status, out, err = rlmesh.run(*arguments, "--on-error", "ignore")
+    assert (status, out) == (1, "")
+    assert err == "rlmesh: on_error: expected 'raise' or 'record', got 'ignore'\n"
+
+
+def test_episodes_are_cut_off(rlmesh, address):
+    limit = ["--max-episode-steps", "2", "--max-episode-seconds", "1000"]
+    status, out, err = rlmesh.run("run", "policies:one", address, "--seeds", "0:2", *limit)
+    assert (status, err) == (0, "")
+    assert row(out) == ["2", "2", "100.0%", "4"]

@@ -7,6 +7,7 @@ from typing import Any, List, Optional
 import typer
 
 from rlmesh._rpc.options import ServeOptions
+from rlmesh._runtime.lane import MAX_STEPS
 from rlmesh._version import __version__
 
 from .logs import log_to_stderr
@@ -63,6 +64,23 @@ MAX_EPISODES = typer.Option(
     min=1,
     metavar="N",
     help="Number of episodes: fewer than seeds drops the last, more are unseeded.",
+)
+MAX_EPISODE_STEPS = typer.Option(
+    MAX_STEPS, min=1, metavar="N", help="Steps after which an episode is cut off."
+)
+MAX_EPISODE_SECONDS = typer.Option(
+    None, metavar="S", help="Seconds after which an episode is cut off; no limit unless given."
+)
+RETRIES = typer.Option(
+    3,
+    min=0,
+    metavar="N",
+    help="How often an episode is played again whose env or model was lost.",
+)
+ON_ERROR = typer.Option(
+    "raise",
+    metavar="raise|record",
+    help="Whether an episode that fails ends the run, or is noted, and the run goes on.",
 )
 HORIZON = typer.Option(
     None,
@@ -202,6 +220,10 @@ def run(
     addresses: List[str] = ADDRESSES,
     seeds: Optional[str] = SEEDS,
     max_episodes: Optional[int] = MAX_EPISODES,
+    max_episode_steps: int = MAX_EPISODE_STEPS,
+    max_episode_seconds: Optional[float] = MAX_EPISODE_SECONDS,
+    retries: int = RETRIES,
+    on_error: str = ON_ERROR,
     execution_horizon: Optional[int] = HORIZON,
     instruction: Optional[str] = INSTRUCTION,
     backend: Optional[str] = BACKEND,
@@ -220,6 +242,10 @@ def run(
         seeds,
         max_episodes,
         backend,
+        max_episode_steps=max_episode_steps,
+        max_episode_seconds=max_episode_seconds,
+        retries=retries,
+        on_error=on_error,
         execution_horizon=execution_horizon,
         instruction=instruction,
         concurrency=concurrency,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Optional, Type
+from typing import Optional, Sequence, Type
 
 from rich import box, progress
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from rlmesh._runtime.progress import Progress
-from rlmesh._runtime.results import RunResult
+from rlmesh._runtime.results import EpisodeError, RunResult
 
 
 class ProgressBar:
@@ -37,7 +38,7 @@ class ProgressBar:
 
     def update(self, progress: Progress) -> None:
         """Show how the run gets on."""
-        done = progress.result.num_episodes
+        done = progress.result.num_episodes + progress.result.num_errors
         self._line.update(self._task, completed=done, summary=str(progress))
 
     def __enter__(self) -> ProgressBar:
@@ -58,7 +59,7 @@ def print_result(title: str, result: RunResult, total: int) -> None:
 
     Args:
         title: What was run.
-        result: The finished episodes; at least one.
+        result: What came of it.
         total: Number of episodes that the run was to have.
     """
     count = result.num_episodes
@@ -81,6 +82,30 @@ def print_result(title: str, result: RunResult, total: int) -> None:
     console.print(table)
     if result.timing is not None and result.timing.lanes > 1:
         console.print(str(result.timing), soft_wrap=True, highlight=False)
+    if result.errors:
+        print_errors(console, result.errors)
+
+
+def print_errors(console: Console, errors: Sequence[EpisodeError]) -> None:
+    """Print a line for each episode that was given up.
+
+    Args:
+        console: Where.
+        errors: What became of them; at least one.
+    """
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    for header in ("episode", "seed", "attempts"):
+        table.add_column(header, justify="right")
+    for header in ("error", "message"):
+        table.add_column(header, overflow="fold")
+    for error in errors:
+        seed = "-" if error.seed is None else str(error.seed)
+        line = error.message.partition("\n")[0]
+        table.add_row(str(error.index), seed, str(error.attempts), error.kind, Text(line))
+    one = len(errors) == 1
+    given_up = "episode was given up, and counts" if one else "episodes were given up, and count"
+    console.print(f"{len(errors)} {given_up} for nothing above", highlight=False)
+    console.print(table)
 
 
 def _seconds(seconds: float) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
-from typing import Any, List, Optional, Sequence
+from dataclasses import replace
+from typing import Any, Optional, Sequence
 
 import typer
 
 from rlmesh._models.evaluator import Evaluator
 from rlmesh._models.remote import RemoteModel
 from rlmesh._runtime.plan import plan_episodes
-from rlmesh._runtime.results import EpisodeResult, RunResult
+from rlmesh._runtime.results import RunResult
 from rlmesh._transport.address import parse_address
 
 from .load import load_model
@@ -27,6 +28,8 @@ def run_model(
     **options: Any,
 ) -> None:
     """Evaluate a model, and print the result; also that of a run that did not get to its end.
+
+    The exit status is 1 where episodes were given up.
 
     Args:
         name: See `load_model`; or where the model is served.
@@ -44,7 +47,6 @@ def run_model(
         parse_address(address)
     chosen = None if seeds is None else parse_seeds(seeds)
     total = len(plan_episodes(chosen, max_episodes))
-    finished: List[EpisodeResult] = []
     result: Optional[RunResult] = None
     try:
         with ExitStack() as resources:
@@ -54,17 +56,22 @@ def run_model(
                 list(addresses),
                 seeds=chosen,
                 max_episodes=max_episodes,
-                on_result=finished.append,
                 progress=progress.update,
                 **options,
             )
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    except BaseException as exc:
+        result = getattr(exc, "run_result", None)
+        if isinstance(exc, KeyboardInterrupt):
+            raise typer.Exit(130) from None
+        raise
     finally:
-        if result is None and finished:
-            result = RunResult(tuple(finished))
-        if result is not None:
+        if result is not None and options.get("on_error") != "record":
+            # The one that ended the run is told below.
+            result = replace(result, errors=())
+        if result is not None and (result.episodes or result.errors):
             print_result(f"{name} on {', '.join(addresses)}", result, total)
+    if result.errors:
+        raise typer.Exit(1)
 
 
 def _evaluator(name: str, backend: Optional[str], resources: ExitStack) -> Evaluator[Any, Any]:

@@ -93,6 +93,11 @@ class EnvClient:
             await self._reopen()
         return await self._call(op, body, payload)
 
+    async def recover(self) -> None:
+        """Open a new session if the last one was lost."""
+        if self._rpc is not None and self._rpc.is_over and not self._closed:
+            await self._reopen()
+
     async def select(self, selection: Optional[Selection]) -> None:
         """Have the server send only this of observations; None: all of them."""
         selected, self._selection = self._selection, selection
@@ -175,6 +180,10 @@ class EnvCalls(Protocol):
             goes_on: Whether a reset goes on with what the env did in this session, so that it must
                 not be made in another one.
         """
+        ...
+
+    async def recover(self) -> None:
+        """Be ready for a reset again, whatever was lost."""
         ...
 
     async def select(self, selection: Optional[Selection]) -> None:
@@ -266,6 +275,10 @@ class EnvView:
         known = {} if info is None else decode_info(info, reader, self._from_tensor)
         decoded = self._observations.decode(observation, reader)
         return decoded, reward, terminated, truncated, known
+
+    async def recover(self) -> None:
+        """Be ready for a reset again, whatever was lost."""
+        await self._client.recover()
 
     async def leave(self) -> None:
         """Do nothing: nobody waits for this env."""

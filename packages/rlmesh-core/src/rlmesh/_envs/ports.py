@@ -115,6 +115,9 @@ class LocalClient:
         reply, parts = self._service.call(op, body, _copied(payload))
         return reply, _copied(parts)
 
+    async def recover(self) -> None:
+        """Do nothing: an env in this process is there."""
+
     async def select(self, selection: Optional[Selection]) -> None:
         """From now on, return only this of observations; None: all of them."""
         self._service.call(SELECT, None if selection is None else selection.to_plain(), ())

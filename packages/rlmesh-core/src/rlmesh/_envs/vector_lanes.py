@@ -96,6 +96,7 @@ class SubEnvPort:
         self, seed: Optional[int], options: Optional[Mapping[str, Any]] = None
     ) -> Tuple[Any, Any]:
         """Start an episode; return the observation and info. There are no options in a run."""
+        self._hub.enter(self._index, self)
         observation, info = await self._hub.ask(self._index, _Reset(seed))
         return observation, info
 
@@ -104,8 +105,12 @@ class SubEnvPort:
         step: Tuple[Any, float, bool, bool, Any] = await self._hub.ask(self._index, _Step(action))
         return step
 
+    async def recover(self) -> None:
+        """Have the vector env ready for a reset again, whatever was lost."""
+        await self._hub.recover()
+
     async def leave(self) -> None:
-        """Let the other sub-envs go on without this one."""
+        """Let the other sub-envs go on without this one, until its next reset."""
         await self._hub.leave(self._index)
 
 
@@ -129,6 +134,9 @@ class VectorHub:
 
     An answer is held back while other lanes, whose episodes have ended, come back for a reset:
     what the policy is given after that are the observations of all lanes together.
+
+    Where a lane gives an episode up and the env cannot reset that sub-env alone, it is stepped on
+    to its end.
 
     Args:
         client: What executes requests on the vector env.
@@ -158,6 +166,8 @@ class VectorHub:
         self.mode = mode
         # Native, so that rewards, flags and infos are on no device, and in no smaller dtype.
         self._view = VectorView(client, NativeBackend())
+        self._client = client
+        self._recovery: Optional[Promise[None]] = None
         self.num_envs = self._view.num_envs
         self._max_steps = max_episode_steps
         self._ports: Dict[int, SubEnvPort] = {}
@@ -166,6 +176,10 @@ class VectorHub:
         # Sub-envs that must be reset, and what the reset of those returned that did it themselves.
         self._over: Set[int] = set()
         self._begun: Dict[int, Tuple[Any, Any]] = {}
+        # Sub-envs whose last step was that of an episode, and those that are still on the way to it
+        # while their lanes wait for the next one.
+        self._ended: Set[int] = set()
+        self._late: Set[int] = set()
         self._steps = [0] * self.num_envs
         self._was_reset = False
         self._last_action: Any = None
@@ -179,19 +193,45 @@ class VectorHub:
             self._split = splitter(single, whole, self.num_envs, backend, device, "observation")
             self._join = joiner(contract.action_space, backend, "action")
             self._final = partial(to_arrays, backend=backend, device=device)
-        self._ports[index] = port = SubEnvPort(self, index, contract)
+        port = SubEnvPort(self, index, contract)
+        self.enter(index, port)
         return port
 
+    def enter(self, index: int, port: SubEnvPort) -> None:
+        """Wait for a lane from now on."""
+        self._ports[index] = port
+
     async def leave(self, index: int) -> None:
-        """Remove a lane; where all others wait, do what they wait for."""
-        del self._ports[index]
+        """Wait for a lane no more; where all others wait, do what they wait for."""
+        self._ports.pop(index, None)
+        self._begun.pop(index, None)
         await self._go_on()
+
+    async def recover(self) -> None:
+        """Open anew what was lost, once for all lanes that ask for it meanwhile."""
+        if self._recovery is not None:
+            return await self._recovery
+        self._recovery = recovery = Promise[None]()
+        try:
+            await self._client.recover()
+        except BaseException as exc:
+            recovery.fail(exc)
+            raise
+        else:
+            recovery.set(None)
+        finally:
+            self._recovery = None
 
     async def ask(self, index: int, request: Any) -> Any:
         """Return what a lane asks for, once all lanes have asked."""
         if index in self._begun:
             self._ports[index].env_seconds = 0.0
             return self._begun.pop(index)
+        if isinstance(request, _Reset) and self._was_reset:
+            if self.mode == DISABLED:
+                self._over.add(index)
+            elif self.mode == SAME_STEP or index not in self._ended:
+                self._late.add(index)
         promise: Promise[Any] = Promise()
         self._asked[index] = request, promise
         await self._go_on()
@@ -213,7 +253,7 @@ class VectorHub:
         waiting = [promise for _, promise in self._asked.values()]
         waiting += [promise for promise, _ in self._held]
         self._asked, self._held = {}, []
-        self._over, self._begun, self._was_reset = set(), {}, False
+        self._over, self._late, self._begun, self._was_reset = set(), set(), {}, False
         for promise in waiting:
             promise.fail(error)
 
@@ -232,10 +272,12 @@ class VectorHub:
         observations, infos = await self._view.reset(seeds if seeded else None, options)
         rows, known = self._split(observations), split_infos(infos, self.num_envs)
         self._was_reset, self._over = True, set()
+        self._late, self._ended = self._late - chosen, self._ended - chosen
         for index in chosen:
             self._steps[index] = 0
-        for index in list(self._asked):
-            self._answer(index, (rows[index], known[index]))
+        for index, (request, _) in list(self._asked.items()):
+            if isinstance(request, _Reset):
+                self._answer(index, (rows[index], known[index]))
         held, self._held = self._held, []
         for promise, answer in held:
             promise.set(answer)
@@ -243,26 +285,51 @@ class VectorHub:
     async def _step(self) -> None:
         """Step all sub-envs; those that nobody plays, or that reset now, get any valid action."""
         actions = {i: ask.action for i, (ask, _) in self._asked.items() if isinstance(ask, _Step)}
-        self._last_action = next(iter(actions.values()), self._last_action)
-        joined = self._join([actions.get(i, self._last_action) for i in range(self.num_envs)])
+        any_action = next(iter(actions.values()), self._last_action)
+        if not actions and any_action is None:
+            # No lane has acted yet, so that nothing is lost by another reset.
+            self._was_reset = False
+            await self._reset()
+            return
+        try:
+            joined = self._join([actions.get(i, any_action) for i in range(self.num_envs)])
+        except Exception:
+            if self._refuse(actions):
+                return
+            raise
+        self._last_action = any_action
         observations, rewards, terminations, truncations, infos = await self._view.step(joined)
         rows, known = self._split(observations), split_infos(infos, self.num_envs)
         numbers, flags = rewards.flat(), list(zip(terminations.flat(), truncations.flat()))
         is_over = [self._count_step(index, any(flags[index])) for index in range(self.num_envs)]
+        self._ended = {index for index, over in enumerate(is_over) if over}
         answers: Dict[int, Any] = {}
         for index, (request, _) in self._asked.items():
             observation, info = rows[index], known[index]
             if isinstance(request, _Reset):
-                answers[index] = observation, info
+                if self._has_begun(index, info):
+                    answers[index] = observation, info
                 continue
             if is_over[index] and self.mode == SAME_STEP:
                 self._begun[index] = observation, info
                 observation, info = self._last_of(observation, info)
             answers[index] = (observation, float(numbers[index]), *map(bool, flags[index]), info)
         if self.mode == DISABLED:
-            self._over = {index for index, over in enumerate(is_over) if over}
+            self._over = set(self._ended)
         for index, answer in answers.items():
             self._answer(index, answer, hold=bool(self._over) and index not in self._over)
+
+    def _refuse(self, actions: Dict[int, Any]) -> bool:
+        """Have the lanes raise whose actions fit no sub-env; return whether there are any."""
+        refused = False
+        for index, action in actions.items():
+            try:
+                self._join([action] * self.num_envs)
+            except Exception as exc:
+                refused = True
+                _, promise = self._asked.pop(index)
+                promise.fail(exc)
+        return refused
 
     def _answer(self, index: int, answer: Any, hold: bool = False) -> None:
         _, promise = self._asked.pop(index)
@@ -275,7 +342,7 @@ class VectorHub:
     def _count_step(self, index: int, ended: bool) -> bool:
         """Return whether a sub-env's episode is over after a step."""
         request, _ = self._asked.get(index, (None, None))
-        if ended or not isinstance(request, _Step):
+        if ended or not (isinstance(request, _Step) or index in self._late):
             self._steps[index] = 0
             return ended
         self._steps[index] += 1
@@ -288,6 +355,18 @@ class VectorHub:
                 f" or episodes that end, got mode {self.mode!r}"
             )
         return True
+
+    def _has_begun(self, index: int, info: Dict[Any, Any]) -> bool:
+        """Return whether the last step began an episode in a sub-env whose lane waits for one."""
+        if index not in self._late:
+            return True
+        if index not in self._ended:
+            return False
+        self._late.discard(index)
+        if self.mode == SAME_STEP:
+            self._last_of(None, info)
+            return True
+        return False
 
     def _last_of(self, observation: Any, info: Dict[Any, Any]) -> Tuple[Any, Any]:
         """Take out of a new episode's info what the last step of the old one returned."""

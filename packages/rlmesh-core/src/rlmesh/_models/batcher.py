@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from time import perf_counter
-from typing import Any, Callable, Dict, Hashable, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, Hashable, NamedTuple, Optional, Sequence, Tuple
 
 from rlmesh._rpc.calls import LONG
 from rlmesh._runtime.batching import BatchQueue
@@ -57,7 +58,12 @@ class Batcher:
         self._queue: BatchQueue[int, _Job] = BatchQueue(terms.max_batch, max_wait)
         self.expect = self._queue.expect
         self.leave = self._queue.leave
-        self.delay = self._queue.delay
+        # Of a batch that raised: whose observations are still to be predicted alone, how many of
+        # those that were are to blame, and what to say if none is.
+        self._suspects: Deque[Tuple[int, _Job]] = deque()
+        self._blamed = 0
+        self._error = Exception()
+        self._whose = ""
 
     async def act(
         self, lane: int, payload: Any, context: PredictContext, env_seconds: float
@@ -81,8 +87,15 @@ class Batcher:
             self.leave(lane)
             raise
 
+    def delay(self) -> float:
+        """Return for how long to wait for more; 0 if jobs are due, infinite if there are none."""
+        return 0.0 if self._suspects else self._queue.delay()
+
     def predict(self) -> None:
-        """Predict the batch that is due."""
+        """Predict the batch that is due; of one that raised, one observation each time."""
+        if self._suspects:
+            self._predict_alone(*self._suspects.popleft())
+            return
         batch = self._queue.take()
         payloads = [job.payload for _, job in batch]
         contexts = [job.context for _, job in batch]
@@ -90,7 +103,15 @@ class Batcher:
         try:
             outputs = self._corners.act(payloads, contexts, self._horizon, self._stack)
         except Exception as exc:
-            self._blame(batch, exc)
+            if len(batch) == 1:
+                ((lane, job),) = batch
+                job.promise.fail(_failure(exc, job, _whose(lane, job)))
+                return
+            # So that only those fail that are to blame. Each at a time of its own: the next may be
+            # predicted into the same memory.
+            self._suspects.extend(sorted(batch, key=lambda pair: pair[0]))
+            self._blamed, self._error = 0, exc
+            self._whose = ", ".join(_whose(lane, job) for lane, job in self._suspects)
             return
         finally:
             self._queue.taken()
@@ -99,32 +120,36 @@ class Batcher:
             self.expect(lane)
             job.promise.set(Share(output, elapsed, len(batch)))
 
-    def _blame(self, batch: Sequence[Tuple[int, _Job]], error: Exception) -> None:
-        """Let a batch fail, and say for whose observations."""
-        batch = sorted(batch, key=lambda pair: pair[0])
-        culprits = [(lane, job) for lane, job in batch if self._fails(job)]
-        whose = [
-            f"lane {lane} (seed {job.context.episode_seed}, step {job.context.step})"
-            for lane, job in culprits or batch
-        ]
-        _, blamed = (culprits or batch)[0]
-        alone = "" if culprits else ", together, though for none of them alone"
-        failure = ModelError(
-            f"predict raised {type(error).__name__}: {error}; for the observations of"
-            f" {', '.join(whose)}{alone}",
-            remote_type=type(error).__name__,
-            remote_message=str(error),
-            inputs=signature(blamed.payload, "observation"),
-        )
-        failure.__cause__ = error
-        blamed.promise.fail(failure)
-
-    def _fails(self, job: _Job) -> bool:
+    def _predict_alone(self, lane: int, job: _Job) -> None:
+        """Predict an observation of a batch that raised, or have its lane raise that."""
+        started = perf_counter()
         try:
-            self._corners.act([job.payload], [job.context], self._horizon, self._stack)
-        except Exception:
-            return True
-        return False
+            (output,) = self._corners.act([job.payload], [job.context], self._horizon, self._stack)
+        except Exception as exc:
+            self._blamed += 1
+            job.promise.fail(_failure(exc, job, _whose(lane, job)))
+            return
+        if not (self._suspects or self._blamed):
+            whose = f"{self._whose}, together, though for none of them alone"
+            job.promise.fail(_failure(self._error, job, whose))
+            return
+        self.expect(lane)
+        job.promise.set(Share(output, perf_counter() - started, 1))
+
+
+def _whose(lane: int, job: _Job) -> str:
+    return f"lane {lane} (seed {job.context.episode_seed}, step {job.context.step})"
+
+
+def _failure(error: Exception, job: _Job, whose: str) -> ModelError:
+    failure = ModelError(
+        f"predict raised {type(error).__name__}: {error}; for the observations of {whose}",
+        remote_type=type(error).__name__,
+        remote_message=str(error),
+        inputs=signature(job.payload, "observation"),
+    )
+    failure.__cause__ = error
+    return failure
 
 
 class Batchers:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
+from contextlib import suppress
 from time import perf_counter
-from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, cast
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.calls import Caller
@@ -38,8 +38,10 @@ class Timeouts(NamedTuple):
 class RemotePolicy:
     """A served model, as the policy that the runtime drives.
 
+    A session that is lost is replaced before the next episode; the model must be the same.
+
     Args:
-        rpc: A session with the model's server.
+        dial: Returns a client of the model's server.
         timeouts: See `Timeouts`.
         caller: How to wait for the server.
         lane: The number of the env's lane, where there are several.
@@ -55,14 +57,19 @@ class RemotePolicy:
     needs_every_step = False
 
     def __init__(
-        self, rpc: RpcClient, timeouts: Timeouts, caller: Caller, lane: Optional[int] = None
+        self,
+        dial: Callable[[], RpcClient],
+        timeouts: Timeouts,
+        caller: Caller,
+        lane: Optional[int] = None,
     ) -> None:
         self.predict_seconds = self.adapter_seconds = self.queue_seconds = 0.0
         self.batch_size = 1
         # The least that was seen is what the way takes; what exceeds it was spent in a queue.
         self._wire_seconds = math.inf
-        goodbye(self, rpc)
-        self._rpc = rpc
+        self._dial = dial
+        self._goodbye: Callable[[], object] = lambda: None
+        self._closed = False
         self._timeouts = timeouts
         self._caller = caller
         self._lane = lane
@@ -79,8 +86,7 @@ class RemotePolicy:
             InvalidValue: The model has no such chunks, or takes no instruction.
             RLMeshError: The server failed.
         """
-        await self._caller.complete(self._rpc, self._rpc.opening(False, self._timeouts.busy))
-        route = {
+        self._route = {
             "contract": contract.to_dict(),
             "execution_horizon": terms.horizon,
             "instruction": terms.instruction,
@@ -88,7 +94,7 @@ class RemotePolicy:
             "selects": terms.unattended,
             "pushdown": terms.pushdown,
         }
-        needs, _ = await self._call(CONFIGURE_ROUTE, route, (), self._timeouts.episode)
+        self._needs = needs = await self._open()
         try:
             selection = needs["selection"]
             self.selection = None if selection is None else Selection.from_plain(selection)
@@ -96,6 +102,25 @@ class RemotePolicy:
             self.model = dict(needs["model"])
         except (KeyError, TypeError, ValueError):
             raise ProtocolError("the reply of the model does not parse: expected needs") from None
+
+    async def _open(self) -> Mapping[str, Any]:
+        """Open a session; return what the model needs."""
+        rpc = self._dial()
+        try:
+            await self._caller.complete(rpc, rpc.opening(False, self._timeouts.busy))
+            steps = rpc.calling(CONFIGURE_ROUTE, self._route, (), self._timeouts.episode)
+            needs, _ = await self._caller.complete(rpc, steps)
+        except BaseException:
+            rpc.close()
+            raise
+        self._goodbye()
+        self._rpc, self._goodbye = rpc, goodbye(self, rpc)
+        return cast("Mapping[str, Any]", needs)
+
+    async def _reopen(self) -> None:
+        if await self._open() != self._needs:
+            self._goodbye()
+            raise SessionLost(f"the server at {self._rpc.address} came back with another model")
 
     def use(self, observations: ValueCodec, actions: ValueCodec) -> None:
         """Set what encodes observations, and what decodes actions, before the first predict."""
@@ -105,6 +130,12 @@ class RemotePolicy:
     async def start_episode(self, episode: Episode) -> None:
         """Have the server start the episode."""
         body = (episode.id, episode.seed)
+        if not self._closed:
+            # This needs nothing of a session that was lost.
+            with suppress(SessionLost):
+                await self._call(START_EPISODE, body, (), self._timeouts.episode)
+                return
+            await self._reopen()
         await self._call(START_EPISODE, body, (), self._timeouts.episode)
 
     async def predict(
@@ -149,12 +180,22 @@ class RemotePolicy:
 
     async def end_episode(self, episode_id: str) -> None:
         """Have the server end the episode; of a client that is lost, it does so itself."""
-        with contextlib.suppress(SessionLost, ConnectionFailed):
+        with suppress(SessionLost, ConnectionFailed):
             await self._call(END_EPISODE, episode_id, (), self._timeouts.episode)
 
+    async def recover(self) -> None:
+        """Open a new session if the last one was lost."""
+        if self._rpc.is_over and not self._closed:
+            await self._reopen()
+
     async def leave(self) -> None:
-        """End the session, so that no batch waits for this lane."""
+        """End the session, so that no batch waits for this lane; its next episode opens another."""
         await self._caller.complete(self._rpc, self._rpc.closing())
+
+    def close(self) -> None:
+        """End the session for good; calling it again does nothing."""
+        self._closed = True
+        self._goodbye()
 
     async def _call(
         self, op: int, body: Any, payload: Sequence[memoryview], timeout: float

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar, Union, overload
 
 from rlmesh._runtime.files import PathLike
+from rlmesh._runtime.hooks import RunHooks
 from rlmesh._runtime.lane import MAX_STEPS
 from rlmesh._runtime.progress import Progress
 from rlmesh._runtime.results import EpisodeResult, RunResult
@@ -30,10 +31,13 @@ def run(
     token: str = "",
     execution_horizon: Optional[int] = None,
     max_episode_steps: int = MAX_STEPS,
+    max_episode_seconds: Optional[float] = None,
     on_result: Optional[Callable[[EpisodeResult], None]] = None,
     pushdown: Optional[str] = None,
     concurrency: Optional[int] = None,
     retries: int = 3,
+    on_error: str = "raise",
+    hooks: Union[RunHooks, Sequence[RunHooks]] = (),
     max_batch_size: Optional[int] = None,
     max_wait: Optional[float] = None,
     batch_padding: bool = False,
@@ -52,10 +56,13 @@ def run(
         token: The secret of whatever is dialed; empty means `RLMESH_TOKEN`.
         execution_horizon: See `Model.run`.
         max_episode_steps: See `Model.run`.
+        max_episode_seconds: See `Model.run`.
         on_result: See `Model.run`.
         pushdown: See `Model.run`.
         concurrency: See `Model.run`.
         retries: See `Model.run`.
+        on_error: See `Model.run`.
+        hooks: See `Model.run`.
         max_batch_size: See `Model.run`.
         max_wait: See `Model.run`.
         batch_padding: See `Model.run`.
@@ -75,10 +82,13 @@ def run(
             token=token,
             execution_horizon=execution_horizon,
             max_episode_steps=max_episode_steps,
+            max_episode_seconds=max_episode_seconds,
             on_result=on_result,
             pushdown=pushdown,
             concurrency=concurrency,
             retries=retries,
+            on_error=on_error,
+            hooks=hooks,
             max_batch_size=max_batch_size,
             max_wait=max_wait,
             batch_padding=batch_padding,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import operator
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from threading import Event
 from time import perf_counter
@@ -31,8 +31,9 @@ from rlmesh._envs.ports import LaneEnv, find_env, give_back
 from rlmesh._envs.vector_lanes import SubEnv
 from rlmesh._rpc.calls import BLOCKING, LONG, Caller, Calls
 from rlmesh._rpc.signals import on_signal
-from rlmesh._runtime.driver import run_episodes
+from rlmesh._runtime.driver import Driver
 from rlmesh._runtime.files import PathLike
+from rlmesh._runtime.hooks import RunEvent, RunHooks, Watch, checked_hooks
 from rlmesh._runtime.journal import Journal
 from rlmesh._runtime.lane import MAX_STEPS, Lane
 from rlmesh._runtime.plan import PlannedEpisode, plan_episodes
@@ -40,10 +41,11 @@ from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh._runtime.progress import Meter, Progress, ProgressLine
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import Session
+from rlmesh._runtime.tally import Tally
 from rlmesh._runtime.timing import Timing
 from rlmesh._tasks import run_together
 from rlmesh.adapters.selection import Selection
-from rlmesh.errors import Busy, JournalError
+from rlmesh.errors import Busy
 
 from .description import describe_env, describe_run
 from .lanes import Targets, Terms, targets_of, vector_lanes
@@ -69,10 +71,13 @@ class Evaluator(Generic[ObsT, ActT]):
         token: str = "",
         execution_horizon: Optional[int] = None,
         max_episode_steps: int = MAX_STEPS,
+        max_episode_seconds: Optional[float] = None,
         on_result: Optional[OnResult] = None,
         pushdown: Optional[str] = None,
         concurrency: Optional[int] = None,
         retries: int = 3,
+        on_error: str = "raise",
+        hooks: Union[RunHooks, Sequence[RunHooks]] = (),
         max_batch_size: Optional[int] = None,
         max_wait: Optional[float] = None,
         batch_padding: bool = False,
@@ -96,6 +101,9 @@ class Evaluator(Generic[ObsT, ActT]):
             execution_horizon: How many actions of a chunk are executed before the next predict, for
                 a model with `predict_chunk` or `predict_chunk_batch`; None is 1.
             max_episode_steps: Steps after which an episode is cut off and marked truncated.
+            max_episode_seconds: Wall-clock seconds after its reset from which on an episode is cut
+                off between two steps, and marked truncated and timed out. How many steps it has
+                then depends on how fast everything is.
             on_result: Called with each finished episode.
             pushdown: `"images"` has the env's side crop and resize the images that a spec makes
                 smaller, so that less is sent; the result's `metadata` say which. It computes with
@@ -104,7 +112,12 @@ class Evaluator(Generic[ObsT, ActT]):
                 lanes of several addresses are spread evenly. None is one for each env or address,
                 and as many as it has sub-envs for a vector env, which allows no other number.
             retries: How often an episode is played again, from its seed, because its env crashed,
-                was lost, or did not answer in time.
+                or the env or a served model was lost or did not answer in time.
+            on_error: What becomes of an episode that fails for another reason, or more often:
+                `"raise"` ends the run with that error, whose `run_result` has what was finished;
+                `"record"` notes it in the result's `errors`, and goes on.
+            hooks: Told what happens; see `RunHooks`. Where one overrides `on_episode_start` or
+                `on_step`, whole observations are sent and decoded.
             max_batch_size: Observations of different lanes that a model with `predict_batch` or
                 `predict_chunk_batch` gets together at most; None is 32. A served model has its own.
             max_wait: Seconds that an observation may be held back for a fuller batch. By default
@@ -118,9 +131,9 @@ class Evaluator(Generic[ObsT, ActT]):
 
         Raises:
             ValueError: No episode is asked for, an instruction for a model without text input, a
-                horizon for one without chunks, an unknown `pushdown`, or more lanes than an env
-                object can have.
-            TypeError: `env_or_address` or a seed is of the wrong type.
+                horizon for one without chunks, an unknown `pushdown` or `on_error`, or more lanes
+                than an env object can have.
+            TypeError: `env_or_address`, a seed or a hook is of the wrong type.
             InvalidValue: An action does not fit the env's action space, or an observation its own.
             ModelError: With several lanes, predict raised; the error says for which.
             JournalError: The journal is another run's, or no journal; another run writes it; or it
@@ -129,11 +142,13 @@ class Evaluator(Generic[ObsT, ActT]):
         """
         planned = plan_episodes(seeds, max_episodes)
         targets = targets_of(env_or_address, concurrency, len(planned))
+        watch = Watch(checked_hooks(hooks))
         terms = Terms(
             instruction,
             _horizon(execution_horizon),
             max_episode_steps,
-            unattended=True,
+            max_episode_seconds,
+            unattended=not watch.sees_values,
             pushdown=_is_pushed_down(pushdown),
             max_batch_size=max_batch_size,
             max_wait=max_wait,
@@ -141,51 +156,22 @@ class Evaluator(Generic[ObsT, ActT]):
             concurrency=concurrency,
             episodes=len(planned),
             retries=retries,
+            on_error=on_error,
         )
         show = ProgressLine() if progress is True else progress or None
-        results: List[EpisodeResult] = []
-        with ExitStack() as resources:
-            log = None if journal is None else resources.enter_context(Journal(journal))
-            joined = self._join(targets, terms, token, close_env, resources)
-            seeds_of_all = [episode.seed for episode in planned]
-            run = describe_run(joined.model, joined.envs, seeds_of_all, terms.options)
-            metadata = {**joined.metadata, "run": run}
-            missing = planned
-            if log is not None:
-                missing = log.begin(run, planned)
-                results += log.episodes
-            meter = None if show is None else Meter(joined.lanes, len(planned), show, results)
-
-            def report(result: EpisodeResult) -> None:
-                results.append(result)
-                if log is not None:
-                    log.add(result)
-                if on_result is not None:
-                    on_result(result)
-                if meter is not None:
-                    meter.add(result)
-
-            def outcome(timing: Optional[Timing] = None) -> RunResult:
-                in_order = sorted(results, key=lambda result: result.index)
-                return RunResult(tuple(in_order), metadata, timing)
-
-            started = perf_counter()
-            try:
-                run_episodes(
-                    joined.lanes,
-                    missing,
-                    report,
-                    retries=terms.retries,
-                    idle=joined.wait,
-                    tick=None if meter is None else meter.tick,
-                )
-                timing = Timing.of((lane.usage for lane in joined.lanes), perf_counter() - started)
-                if log is not None and missing:
-                    log.finish(joined.metadata, timing)
-            except JournalError as exc:
-                exc.run_result = outcome()
-                raise
-        return outcome(timing)
+        tally = Tally(watch, on_result)
+        try:
+            with ExitStack() as resources:
+                if journal is not None:
+                    tally.journal = resources.enter_context(Journal(journal))
+                joined = self._join(targets, terms, token, close_env, resources)
+                timing = _play(joined, planned, terms, tally, watch, show)
+        except BaseException as exc:
+            error: Any = exc
+            with suppress(AttributeError, TypeError):
+                error.run_result = tally.result()
+            raise
+        return tally.result(timing)
 
     def session(
         self,
@@ -221,7 +207,7 @@ class Evaluator(Generic[ObsT, ActT]):
             >>> session.result().steps
             41
         """
-        terms = Terms(instruction, _horizon(execution_horizon), max_episode_steps)
+        terms = Terms(instruction, _horizon(execution_horizon), max_episode_steps, session=True)
         with ExitStack() as resources:
             joined = self._join(Targets([env_or_address], []), terms, token, close_env, resources)
             return Session(joined.lanes[0], resources.pop_all())
@@ -308,7 +294,12 @@ class Evaluator(Generic[ObsT, ActT]):
         terms = Terms(None, _horizon(execution_horizon), MAX_STEPS, unattended=True)
         with ExitStack() as resources:
             joined = self._join(Targets([env_address], []), terms, token, False, resources)
-            run_episodes(joined.lanes, episodes, on_result or _forget, tick=tick)
+            watch, report = Watch(), on_result or _forget
+            if tick is not None:
+                watch.before_steps(tick)
+            Driver(
+                joined.lanes, episodes, report, _forget, retries=0, goes_on=False, watch=watch
+            ).run(joined.wait)
 
     def _join(
         self,
@@ -367,7 +358,8 @@ class Evaluator(Generic[ObsT, ActT]):
                 if terms.pushdown:
                     lines = selection.lines(env.contract.observation_space)
                     joined.metadata["pushdown"] = lines
-            lane = Lane(number, port, policy, terms.instruction, terms.max_episode_steps)
+            limits = terms.max_episode_steps, terms.max_episode_seconds
+            lane = Lane(number, port, policy, terms.instruction, *limits)
             joined.lanes.append(lane)
             joined.envs.append(describe_env(env))
 
@@ -439,6 +431,56 @@ class Joined(NamedTuple):
     model: Dict[str, Any]
 
 
+def _play(
+    joined: Joined,
+    planned: Sequence[PlannedEpisode],
+    terms: Terms,
+    tally: Tally,
+    watch: Watch,
+    show: Optional[OnProgress],
+) -> Timing:
+    """Play the episodes of a run that its journal does not have yet.
+
+    Args:
+        joined: The lanes.
+        planned: All episodes.
+        terms: What is asked for.
+        tally: Takes what comes of them.
+        watch: Is told what happens.
+        show: Called with the progress.
+    """
+    lanes, journal = joined.lanes, tally.journal
+    seeds = [episode.seed for episode in planned]
+    run = describe_run(joined.model, joined.envs, seeds, terms.options)
+    tally.metadata.update(joined.metadata, run=run)
+    missing = planned
+    if journal is not None:
+        missing = journal.begin(run, planned)
+        tally.finished += journal.episodes
+    if show is not None:
+        tally.meter = Meter(lanes, len(planned), show, tally.finished)
+        watch.before_steps(tally.meter.tick)
+    started, timing = perf_counter(), None
+    try:
+        contracts = tuple(lane.env.contract for lane in lanes)
+        watch.run_start(RunEvent(len(lanes), len(planned), contracts, tally.metadata))
+        Driver(
+            lanes,
+            missing,
+            tally.finish,
+            tally.give_up,
+            retries=terms.retries,
+            goes_on=terms.on_error == "record",
+            watch=watch,
+        ).run(joined.wait)
+        timing = Timing.of((lane.usage for lane in lanes), perf_counter() - started)
+        if journal is not None and missing:
+            journal.finish(joined.metadata, timing)
+    finally:
+        watch.run_end(tally.result(timing))
+    return timing
+
+
 def _horizon(requested: Optional[int]) -> int:
     """Return how many actions of a chunk are to be executed."""
     try:
@@ -454,5 +496,5 @@ def _is_pushed_down(requested: Optional[str]) -> bool:
     return requested is not None
 
 
-def _forget(result: EpisodeResult) -> None:
-    """Do nothing with a result."""
+def _forget(result: object) -> None:
+    """Do nothing with what came of an episode."""

@@ -9,7 +9,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 from rlmesh._envs.client import EnvCalls
 from rlmesh._envs.local import is_vector_env
 from rlmesh._envs.ports import LaneEnv
-from rlmesh._envs.vector_lanes import sub_envs
+from rlmesh._envs.vector_lanes import DISABLED, sub_envs
+from rlmesh.errors import InvalidValue
 
 DEFAULT_BATCH_SIZE = 32
 """Observations that are predicted together at most, unless the caller says otherwise."""
@@ -22,7 +23,9 @@ class Terms(NamedTuple):
         instruction: Text for the model's text inputs.
         horizon: How many actions of a chunk are executed.
         max_episode_steps: Steps after which an episode is cut off.
+        max_episode_seconds: Seconds after which it is; None for no such limit.
         unattended: Whether nobody but the policy looks at the values.
+        session: Whether it is a session, which has one env.
         pushdown: Whether the env's side shall crop and resize images.
         max_batch_size: Observations that are predicted together at most; None leaves it open.
         max_wait: Seconds that an observation may be held back for a fuller batch; None leaves
@@ -30,13 +33,16 @@ class Terms(NamedTuple):
         batch_padding: Whether every batch is filled up to `max_batch_size`.
         concurrency: Number of lanes; None leaves it open.
         episodes: Number of episodes, above which there are no lanes; None for no end of them.
-        retries: How often an episode is played again whose env was lost.
+        retries: How often an episode is played again that was lost.
+        on_error: What becomes of one that is given up: `"raise"` or `"record"`.
     """
 
     instruction: Optional[str]
     horizon: int
     max_episode_steps: int
+    max_episode_seconds: Optional[float] = None
     unattended: bool = False
+    session: bool = False
     pushdown: bool = False
     max_batch_size: Optional[int] = None
     max_wait: Optional[float] = None
@@ -44,13 +50,14 @@ class Terms(NamedTuple):
     concurrency: Optional[int] = None
     episodes: Optional[int] = None
     retries: int = 0
+    on_error: str = "raise"
 
     def check(self) -> None:
-        """Check the numbers.
+        """Check the numbers, and what goes together.
 
         Raises:
-            ValueError: One is too small.
-            TypeError: One is none.
+            ValueError: A number is too small, or something is none of the choices.
+            TypeError: A number is none.
         """
         for name, least in (("max_episode_steps", 1), ("max_batch_size", 1), ("retries", 0)):
             value = getattr(self, name)
@@ -58,11 +65,21 @@ class Terms(NamedTuple):
                 raise ValueError(f"{name}: expected at least {least}, got {value}")
         if self.max_wait is not None and not self.max_wait >= 0:
             raise ValueError(f"max_wait: expected at least 0, got {self.max_wait}")
+        seconds = self.max_episode_seconds
+        if seconds is not None and not seconds > 0:
+            raise ValueError(f"max_episode_seconds: expected a positive number, got {seconds}")
+        if self.on_error not in ("raise", "record"):
+            raise ValueError(f"on_error: expected 'raise' or 'record', got {self.on_error!r}")
+        if self.pushdown and not self.unattended:
+            raise ValueError(
+                "pushdown: hooks with on_episode_start or on_step look at whole observations;"
+                " expected None besides these"
+            )
 
     @property
     def options(self) -> Dict[str, Any]:
         """What a result depends on, besides model, env and seeds, as plain data."""
-        seconds = getattr(self, "max_episode_seconds", None)
+        seconds = self.max_episode_seconds
         return {
             "instruction": self.instruction,
             "execution_horizon": self.horizon,
@@ -137,11 +154,12 @@ def vector_lanes(clients: Sequence[EnvCalls], terms: Terms) -> List[LaneEnv]:
     Raises:
         TypeError: It is no run.
         ValueError: There are more or fewer lanes than asked for, or images are to be pushed down.
-        InvalidValue: See `sub_envs`.
+        InvalidValue: See `sub_envs`; or an env that resets its sub-envs by itself has episodes that
+            are to be cut off after a time.
     """
     vector = next(client.contract for client in clients if client.contract.num_envs is not None)
     what = f"{vector.env_id!r}, which is a vector of {vector.num_envs}"
-    if not terms.unattended:
+    if terms.session:
         raise TypeError(
             f"session: expected a single environment, got {what}; run() plays in all of them"
         )
@@ -151,7 +169,12 @@ def vector_lanes(clients: Sequence[EnvCalls], terms: Terms) -> List[LaneEnv]:
         )
     groups: List[List[LaneEnv]] = []
     for client in clients:
-        is_vector = client.contract.num_envs is not None
+        is_vector, mode = client.contract.num_envs is not None, client.contract.autoreset_mode
+        if is_vector and terms.max_episode_seconds is not None and mode != DISABLED:
+            raise InvalidValue(
+                "max_episode_seconds: a vector env resets a single sub-env in autoreset mode"
+                f" {DISABLED!r} only; expected that, or None, got mode {mode!r}"
+            )
         groups.append([*sub_envs(client, terms.max_episode_steps)] if is_vector else [client])
     lanes = [one for turn in zip_longest(*groups) for one in turn if one is not None]
     if terms.concurrency not in (None, len(lanes)):

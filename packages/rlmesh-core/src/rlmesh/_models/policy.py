@@ -110,8 +110,11 @@ class LocalPolicy:
         if self._batcher is not None:
             self._batcher.expect(self._lane, reset=True)
 
+    async def recover(self) -> None:
+        """Do nothing: a model in this process is there."""
+
     async def leave(self) -> None:
-        """Let nobody wait for this lane."""
+        """Let nobody wait for this lane, until its next observation."""
         if self._batcher is not None:
             self._batcher.leave(self._lane)
 

@@ -167,14 +167,15 @@ class _RemotePolicies:
         self, lane: int, env: LaneEnv, resources: ExitStack
     ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
         """Return an env's port and its policy, and what is sent; see `Policies`."""
-        rpc = self._dial()
-        resources.callback(rpc.close)
         number = lane if self._several else None
-        policy = RemotePolicy(rpc, self._timeouts, self._caller, number)
+        policy = RemotePolicy(self._dial, self._timeouts, self._caller, number)
+        resources.callback(policy.close)
         terms, backend, device = self._terms, self._backend, self._device
         if isinstance(env, SubEnv):
-            # Taken out of a batch, and passed on whole; nobody looks at them on the way.
-            terms, backend, device = terms._replace(unattended=False), NativeBackend(), None
+            # Taken out of a batch, and passed on whole.
+            if terms.unattended:
+                backend, device = NativeBackend(), None
+            terms = terms._replace(unattended=False)
         contract = env.contract
         await policy.connect(contract, terms)
         self._model = policy.model

@@ -112,6 +112,11 @@ class RpcClient:
         """The way to the server, for whoever drives `Steps`."""
         return self._connection
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the session has ended, or was never opened."""
+        return self._over is not None
+
     def hello(self) -> PeerInfo:
         """Introduce this client, and return who the server is.
 

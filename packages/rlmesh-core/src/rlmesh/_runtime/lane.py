@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, Awaitable, Mapping, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
-from rlmesh.errors import EnvCrashed, InvalidValue, NotReset, RequestTimeout, SessionLost
+from rlmesh.errors import InvalidValue, NotReset
 
 from .context import Episode
 from .ports import EnvPort, Policy
 from .results import EpisodeResult
 from .timing import Usage
-
-T = TypeVar("T")
-
-LOST = (EnvCrashed, RequestTimeout, SessionLost)
-"""What ends an env session, but not the run: the episode can be played again in another one."""
 
 MAX_STEPS = 100_000
 """Steps after which an episode is cut off, unless the caller says otherwise."""
@@ -32,13 +28,14 @@ class Lane:
         policy: What acts.
         instruction: The episodes' instruction.
         max_episode_steps: Steps after which an episode is cut off and marked truncated.
+        max_episode_seconds: Seconds after its reset from which on it is; None for no such limit.
 
     Attributes:
         number: As given.
         env: As given.
-        steps: Number of env steps of the last episode.
+        seed: The seed of the last episode; None for an unseeded one.
+        steps: Number of its env steps.
         usage: What was used for all episodes up to now.
-        env_lost: Whether the last episode failed because its env session ended.
     """
 
     def __init__(
@@ -48,12 +45,14 @@ class Lane:
         policy: Policy,
         instruction: Optional[str],
         max_episode_steps: int,
+        max_episode_seconds: Optional[float] = None,
     ) -> None:
         self.number = number
         self.env = env
         self._policy = policy
         self._instruction = instruction
         self._max_steps = max_episode_steps
+        self._max_seconds = math.inf if max_episode_seconds is None else max_episode_seconds
         self._episode: Optional[Episode] = None
         self.usage = Usage()
         self._env_since = 0.0
@@ -61,15 +60,15 @@ class Lane:
 
     def _begin(self, seed: Optional[int]) -> None:
         """Set everything that is counted in an episode to its start."""
-        self._seed = seed if self.env.takes_seeds else None
+        self.seed = seed if self.env.takes_seeds else None
         self.steps, self._reward = 0, 0.0
-        self.env_lost = False
-        self._terminated = self._truncated = False
+        self._terminated = self._truncated = self._timed_out = False
         self._info: Mapping[Any, Any] = {}
         self._actions: Sequence[Any] = ()
         self._first = 0
         self._before = replace(self.usage)
         self._started = self._ended = perf_counter()
+        self._deadline = math.inf
 
     @property
     def over(self) -> bool:
@@ -82,11 +81,12 @@ class Lane:
         """Start an episode; one that is not over is ended. Return observation and info."""
         await self.end_episode()
         self._begin(seed)
-        observation, info = await self._of_env(self.env.reset(seed, options))
+        observation, info = await self.env.reset(seed, options)
         self._ended = now = perf_counter()
+        self._deadline = now + self._max_seconds
         self._env_since = self.env.env_seconds
         self.usage.acted(self._env_since, now - self._started)
-        self._episode = episode = Episode(os.urandom(16).hex(), self._seed, self._instruction)
+        self._episode = episode = Episode(os.urandom(16).hex(), self.seed, self._instruction)
         self._info = info
         await self._policy.start_episode(episode)
         return observation, info
@@ -127,8 +127,7 @@ class Lane:
         """
         self._running("step")
         before = perf_counter()
-        step = self._of_env(self.env.step(action))
-        observation, reward, terminated, truncated, info = await step
+        observation, reward, terminated, truncated, info = await self.env.step(action)
         self._ended = now = perf_counter()
         self._env_since += self.env.env_seconds
         self.usage.acted(self.env.env_seconds, now - before)
@@ -137,6 +136,8 @@ class Lane:
         self.steps += 1
         if self.steps >= self._max_steps and not terminated:
             truncated = True
+        if now >= self._deadline and not (terminated or truncated):
+            truncated = self._timed_out = True
         if terminated or truncated:
             self._terminated, self._truncated, self._info = terminated, truncated, info
             await self.end_episode()
@@ -149,12 +150,30 @@ class Lane:
             self._actions = ()
             await self._policy.end_episode(episode.id)
 
+    async def recover(self) -> None:
+        """Open anew what was lost, of env and policy.
+
+        Raises:
+            RLMeshError: That is not possible, or not the same env or model any more.
+        """
+        await self.env.recover()
+        await self._policy.recover()
+
+    async def pause(self) -> None:
+        """Let nobody wait for this lane; a `reset` may still follow."""
+        await self._policy.leave()
+        await self.env.leave()
+
     async def leave(self) -> None:
         """Play no more episodes."""
         await self._policy.leave()
 
-    def result(self, index: int) -> EpisodeResult:
+    def result(self, index: int, attempts: int = 1) -> EpisodeResult:
         """Return what came of the last episode up to now.
+
+        Args:
+            index: The result's `index`.
+            attempts: The how manieth time it was played.
 
         Raises:
             InvalidValue: What the last info says of success is no truth value.
@@ -162,11 +181,13 @@ class Lane:
         used, before = self.usage, self._before
         return EpisodeResult(
             index=index,
-            seed=self._seed,
+            seed=self.seed,
             steps=self.steps,
             reward=self._reward,
             terminated=self._terminated,
             truncated=self._truncated,
+            timed_out=self._timed_out,
+            attempts=attempts,
             success=_success(self._info),
             duration=self._ended - self._started,
             env_seconds=used.env_seconds - before.env_seconds,
@@ -175,13 +196,6 @@ class Lane:
             queue_seconds=used.queue_seconds - before.queue_seconds,
             predict_seconds=used.predict_seconds - before.predict_seconds,
         )
-
-    async def _of_env(self, call: Awaitable[T]) -> T:
-        try:
-            return await call
-        except LOST:
-            self.env_lost = True
-            raise
 
     def _running(self, method: str) -> Episode:
         if self._episode is None:

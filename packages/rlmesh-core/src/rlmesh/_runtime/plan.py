@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import List, Optional, Sequence
+from typing import List, NamedTuple, Optional, Sequence
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,18 @@ class PlannedEpisode:
 
     index: int
     seed: Optional[int]
+
+
+class Attempt(NamedTuple):
+    """One time that an episode is played.
+
+    Attributes:
+        episode: The episode.
+        number: The how manieth time it is, from 1.
+    """
+
+    episode: PlannedEpisode
+    number: int = 1
 
 
 def plan_episodes(

@@ -37,8 +37,12 @@ class EnvPort(Protocol):
         """Return observation, reward, terminated, truncated and info."""
         ...
 
+    async def recover(self) -> None:
+        """Called after an episode that was lost: open anew what is over, or raise why not."""
+        ...
+
     async def leave(self) -> None:
-        """Called when no more episodes come, but not after an error, which ends all lanes."""
+        """Called when no episodes come for now, but not after an error, which ends all lanes."""
         ...
 
 
@@ -101,6 +105,10 @@ class Policy(Protocol):
         """Called once for every started episode, also when something raised."""
         ...
 
+    async def recover(self) -> None:
+        """Called after an episode that was lost: open anew what is over, or raise why not."""
+        ...
+
     async def leave(self) -> None:
-        """Called when no more episodes come."""
+        """Called when no episodes come for now; more than once, perhaps."""
         ...

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Callable, Dict, Iterable, Optional, Sequence, TextIO
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, TextIO, Union
 
 from .lane import Lane
-from .results import EpisodeResult, RunResult
+from .results import EpisodeError, EpisodeResult, RunResult
 
 _INTERVAL = 0.2
 """Seconds between two updates, at least."""
@@ -19,7 +19,7 @@ class Progress:
     """Where a run stands.
 
     Attributes:
-        result: The episodes that are finished, in the order in which they finished.
+        result: The episodes that are finished or given up, in the order in which that happened.
         total: Number of episodes of the run.
         steps: Number of env steps up to now, those of running episodes included.
         seconds: Wall-clock seconds since the first reset.
@@ -44,6 +44,8 @@ class Progress:
 
     def __str__(self) -> str:
         parts = [f"{self.result.num_episodes}/{self.total} episodes"]
+        if self.result.errors:
+            parts.append(f"{self.result.num_errors} given up")
         if self.result.num_episodes:
             parts.append(f"mean reward {_estimate(self.result.mean_reward, self.result)}")
             rate = self.result.success_rate
@@ -78,12 +80,16 @@ class Meter:
         self._total = total
         self._show = show
         self._finished = list(finished)
+        self._errors: List[EpisodeError] = []
         self._started = perf_counter()
         self._next = 0.0
 
-    def add(self, result: EpisodeResult) -> None:
-        """Take note of a finished episode."""
-        self._finished.append(result)
+    def add(self, episode: Union[EpisodeResult, EpisodeError]) -> None:
+        """Take note of an episode that is finished, or given up."""
+        if isinstance(episode, EpisodeResult):
+            self._finished.append(episode)
+        else:
+            self._errors.append(episode)
         self._next = 0.0
         self.tick()
 
@@ -95,7 +101,7 @@ class Meter:
             self._show(self._progress(now - self._started))
 
     def _progress(self, seconds: float) -> Progress:
-        result = RunResult(tuple(self._finished))
+        result = RunResult(tuple(self._finished), errors=tuple(self._errors))
         usages = [lane.usage for lane in self._lanes]
         steps = sum(usage.steps for usage in usages)
         spent = {
@@ -110,7 +116,7 @@ class Meter:
         shares = {name: part / total for name, part in spent.items()}
         eta = None
         if self._finished and steps:
-            left = (self._total - result.num_episodes) * result.mean_steps
+            left = (self._total - result.num_episodes - result.num_errors) * result.mean_steps
             left -= sum(min(lane.steps, result.mean_steps) for lane in self._lanes if not lane.over)
             eta = max(left, 0.0) * seconds / steps
         return Progress(result, self._total, steps, seconds, shares, eta)
@@ -131,7 +137,7 @@ class ProgressLine:
 
     def __call__(self, progress: Progress) -> None:
         """Show it."""
-        is_last = progress.result.num_episodes == progress.total
+        is_last = progress.result.num_episodes + progress.result.num_errors == progress.total
         if progress.seconds < self._next and not is_last:
             return
         self._next = progress.seconds + self._every

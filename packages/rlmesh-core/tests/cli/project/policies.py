@@ -39,6 +39,13 @@ class FailsInThirdEpisode(Counter):
         return 1 if self.episodes < 3 else 1 // 0
 
 
+class FailsInThirdStep:
+    def predict(self, observation, context):
+        if context.episode_seed == 2 and context.step == 2:
+            raise ValueError("the network has diverged\nfor good")
+        return 1
+
+
 class InterruptedInThirdEpisode(Counter):
     number = signal.SIGINT
 

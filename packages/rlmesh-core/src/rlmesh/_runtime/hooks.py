@@ -1,0 +1,236 @@
+"""What is told of a run while it goes on."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+from rlmesh._contract.contract import EnvContract
+
+from .lane import Lane
+from .plan import Attempt
+from .results import EpisodeError, EpisodeResult, RunResult
+
+
+@dataclass(frozen=True)
+class RunEvent:
+    """A run begins.
+
+    Attributes:
+        lanes: Number of lanes.
+        total: Number of episodes.
+        contracts: What the env of each lane promises; of a vector env, what each sub-env does.
+        metadata: As the result will have it.
+    """
+
+    lanes: int
+    total: int
+    contracts: Tuple[EnvContract, ...]
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class EpisodeEvent:
+    """An episode was reset, and begins.
+
+    Attributes:
+        lane: Number of the lane that plays it.
+        index: The episode's place in the run, from 0.
+        seed: The seed of its reset; None for an unseeded one.
+        attempt: The how manieth time it is played, from 1.
+        observation: What the reset returned.
+        info: What the reset returned besides.
+    """
+
+    lane: int
+    index: int
+    seed: Optional[int]
+    attempt: int
+    observation: Any
+    info: Mapping[Any, Any]
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """An episode went one step on.
+
+    Attributes:
+        lane: Number of the lane that plays it.
+        index: The episode's place in the run, from 0.
+        seed: The seed of its reset; None for an unseeded one.
+        attempt: The how manieth time it is played, from 1.
+        step: Number of its steps before this one.
+        observation: What the action was chosen for.
+        action: What the env was given.
+        reward: What the step earned.
+        terminated: Whether the env ended the episode.
+        truncated: Whether a limit cut it off: the env's own, or one of the run's.
+        info: What the env said besides.
+        next_observation: What the env returned.
+    """
+
+    lane: int
+    index: int
+    seed: Optional[int]
+    attempt: int
+    step: int
+    observation: Any
+    action: Any
+    reward: float
+    terminated: bool
+    truncated: bool
+    info: Mapping[Any, Any]
+    next_observation: Any
+
+
+class RunHooks:
+    """Is told what happens in a run; a subclass overrides what it wants to know of.
+
+    All of it is called on the thread of the run, which goes on when the hook returns. With several
+    lanes, what is told of their episodes alternates: `index` and `attempt` say which one it is.
+    What a hook raises ends the run.
+
+    Observations, actions and infos are the env's, in the framework of the model and before its
+    adapter; those of a served model in that of the `RemoteModel`.
+    """
+
+    def on_run_start(self, event: RunEvent) -> None:
+        """Called before the first reset."""
+
+    def on_episode_start(self, event: EpisodeEvent) -> None:
+        """Called after a reset, before the first predict."""
+
+    def on_step(self, event: StepEvent) -> None:
+        """Called after each step of an env."""
+
+    def on_episode_end(self, result: EpisodeResult) -> None:
+        """Called with each finished episode; its `attempts` is the attempt that it ended with."""
+
+    def on_episode_error(self, error: EpisodeError, retried: bool) -> None:
+        """Called when an episode failed.
+
+        Args:
+            error: What it failed with; `attempts` is the number of the attempt, and 0 where there
+                was no lane left to play it.
+            retried: Whether it will be played again, so that it counts as no error of the run.
+        """
+
+    def on_run_end(self, result: RunResult) -> None:
+        """Called at the end, also where an error ends the run, with what was finished by then."""
+
+
+class Watch:
+    """Tells hooks what happens, and remembers that one raised.
+
+    Args:
+        hooks: The hooks.
+
+    Attributes:
+        failure: What a hook or `tick` raised, which no episode has failed with.
+        tick: What is called before each step; None for nothing.
+        sees_starts: Whether a hook wants to know of the starts of episodes.
+        sees_steps: Whether a hook wants to know of steps.
+    """
+
+    def __init__(self, hooks: Sequence[RunHooks] = ()) -> None:
+        self.failure: Optional[BaseException] = None
+        self.tick: Optional[Callable[[], None]] = None
+        self._hooks = hooks
+        self._starts = _overriding(hooks, "on_episode_start")
+        self._steps = _overriding(hooks, "on_step")
+        self.sees_starts, self.sees_steps = bool(self._starts), bool(self._steps)
+
+    @property
+    def sees_values(self) -> bool:
+        """Whether a hook looks at observations."""
+        return self.sees_starts or self.sees_steps
+
+    def before_steps(self, function: Callable[[], object]) -> None:
+        """Have a function called before each step."""
+        self.tick = partial(self._call, (function,))
+
+    def run_start(self, event: RunEvent) -> None:
+        """Tell that the run begins."""
+        self._call([hook.on_run_start for hook in self._hooks], event)
+
+    def episode_start(
+        self, lane: Lane, attempt: Attempt, observation: Any, info: Mapping[Any, Any]
+    ) -> None:
+        """Tell that an episode begins."""
+        index, number = attempt.episode.index, attempt.number
+        event = EpisodeEvent(lane.number, index, lane.seed, number, observation, info)
+        self._call(self._starts, event)
+
+    def step(
+        self, lane: Lane, attempt: Attempt, observation: Any, action: Any, step: Tuple[Any, ...]
+    ) -> None:
+        """Tell of a step.
+
+        Args:
+            lane: Where.
+            attempt: Of which episode.
+            observation: What the action was chosen for.
+            action: The action.
+            step: What the lane's `step` returned.
+        """
+        following, reward, terminated, truncated, info = step
+        event = StepEvent(
+            lane.number,
+            attempt.episode.index,
+            lane.seed,
+            attempt.number,
+            lane.steps - 1,
+            observation,
+            action,
+            reward,
+            terminated,
+            truncated,
+            info,
+            following,
+        )
+        self._call(self._steps, event)
+
+    def episode_end(self, result: EpisodeResult) -> None:
+        """Tell that an episode is finished."""
+        self._call([hook.on_episode_end for hook in self._hooks], result)
+
+    def episode_error(self, error: EpisodeError, retried: bool) -> None:
+        """Tell that an episode failed."""
+        self._call([hook.on_episode_error for hook in self._hooks], error, retried)
+
+    def run_end(self, result: RunResult) -> None:
+        """Tell that the run is over; all hooks, also when one raises."""
+        with ExitStack() as stack:
+            for hook in reversed(self._hooks):
+                stack.callback(hook.on_run_end, result)
+
+    def _call(self, functions: Sequence[Callable[..., object]], *arguments: Any) -> None:
+        try:
+            for function in functions:
+                function(*arguments)
+        except BaseException as exc:
+            self.failure = exc
+            raise
+
+
+def checked_hooks(hooks: Any) -> Sequence[RunHooks]:
+    """Return hooks, of which there may be one or several.
+
+    Raises:
+        TypeError: There is something else.
+    """
+    is_one = isinstance(hooks, RunHooks) or not isinstance(hooks, Iterable)
+    several: List[Any] = [hooks] if is_one else list(hooks)
+    for hook in several:
+        if not isinstance(hook, RunHooks):
+            raise TypeError(f"hooks: expected RunHooks, or a sequence of them, got {hook!r}")
+    return several
+
+
+def _overriding(hooks: Sequence[RunHooks], name: str) -> List[Callable[..., object]]:
+    """Return a method of those hooks that have one of their own."""
+    methods = [getattr(hook, name) for hook in hooks]
+    default = getattr(RunHooks, name)
+    return [method for method in methods if getattr(method, "__func__", None) is not default]

@@ -1,0 +1,64 @@
+"""What has come of a run's episodes so far, and who is told of each."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Optional, Union
+
+from .hooks import Watch
+from .journal import Journal
+from .progress import Meter
+from .results import EpisodeError, EpisodeResult, RunResult
+from .timing import Timing
+
+
+class Tally:
+    """Collects the episodes of a run; of each, the journal is told first.
+
+    Args:
+        watch: Tells hooks.
+        on_result: Called with each finished episode.
+
+    Attributes:
+        journal: Where episodes are written; None for nowhere.
+        meter: What shows the progress; None for nothing.
+        metadata: How the run was made.
+        finished: The finished episodes, those that the journal had before included.
+    """
+
+    def __init__(self, watch: Watch, on_result: Optional[Callable[[EpisodeResult], None]]) -> None:
+        self.journal: Optional[Journal] = None
+        self.meter: Optional[Meter] = None
+        self.metadata: Dict[str, Any] = {}
+        self.finished: List[EpisodeResult] = []
+        self._errors: List[EpisodeError] = []
+        self._watch = watch
+        self._on_result = on_result
+
+    def finish(self, episode: EpisodeResult) -> None:
+        """Take a finished episode."""
+        self.finished.append(episode)
+        if self.journal is not None:
+            self.journal.add(episode)
+        if self._on_result is not None:
+            self._on_result(episode)
+        self._watch.episode_end(episode)
+        if self.meter is not None:
+            self.meter.add(episode)
+
+    def give_up(self, error: EpisodeError) -> None:
+        """Take an episode that came to no end."""
+        self._errors.append(error)
+        if self.journal is not None:
+            self.journal.add(error)
+        self._watch.episode_error(error, False)
+        if self.meter is not None:
+            self.meter.add(error)
+
+    def result(self, timing: Optional[Timing] = None) -> RunResult:
+        """Return what there is, ordered by index."""
+        finished, errors = sorted(self.finished, key=_index), sorted(self._errors, key=_index)
+        return RunResult(tuple(finished), self.metadata, timing, tuple(errors))
+
+
+def _index(episode: Union[EpisodeResult, EpisodeError]) -> int:
+    return episode.index
