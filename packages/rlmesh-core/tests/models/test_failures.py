@@ -249,6 +249,7 @@ def test_a_lane_that_has_paused_plays_what_another_cannot(make_model, serve, tmp
                 if self.count == 12:
                     while len(finished) < 3:
                         time.sleep(0.001)
+                    slow.shutdown()  # once this call is answered
                     raise SessionLost("gone")
                 return super().step(action)
 
