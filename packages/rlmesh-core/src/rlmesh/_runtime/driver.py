@@ -9,6 +9,7 @@ from typing import Callable, Iterable, Optional, Sequence
 from rlmesh import _logs
 from rlmesh._tasks import run_together
 from rlmesh.errors import (
+    Busy,
     ConnectionFailed,
     EnvCrashed,
     RequestTimeout,
@@ -22,8 +23,9 @@ from .lane import Lane
 from .plan import Attempt, PlannedEpisode
 from .results import EpisodeError, EpisodeResult
 
-LOST = (ConnectionFailed, EnvCrashed, RequestTimeout, SessionLost)
-"""What ends a session, but says nothing of the episode: it can be played again in another one."""
+LOST = (Busy, ConnectionFailed, EnvCrashed, RequestTimeout, SessionLost)
+"""What ends a session, or keeps the next from beginning, but says nothing of the episode: it can be
+played again in another one."""
 
 
 class Driver:
