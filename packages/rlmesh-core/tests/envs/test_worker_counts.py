@@ -29,6 +29,10 @@ def requests(server):
 
 def test_the_server_hears_what_its_workers_execute_while_they_do(serve):
     server = serve(Countdown)
+    fresh = rlmesh.stats(server.address)
+    assert (fresh.requests, fresh.errors) == ({}, 0)
+    assert {latency.count for latency in fresh.latencies.values()} == {0}
+    assert set(fresh.latencies) == {"reset", "step", "render", "codec"}
     with rlmesh.RemoteEnv(server.address) as first, rlmesh.RemoteEnv(server.address) as second:
         for env in first, second:
             env.reset(seed=9)

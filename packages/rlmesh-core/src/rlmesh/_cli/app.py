@@ -144,10 +144,11 @@ READY_FD = typer.Option(
     metavar="N",
     help="A file descriptor that gets the address once clients are answered.",
 )
-_LEVELS = {"metavar": "debug|info|warning|error", "help": "What is logged to stderr."}
-LOG_LEVEL = typer.Option("warning", "--log-level", **_LEVELS)
+LEVELS = "debug|info|warning|error"
+LOG_HELP = "What is logged to stderr."
+LOG_LEVEL = typer.Option("warning", "--log-level", metavar=LEVELS, help=LOG_HELP)
 # A run says itself what came of its trouble.
-RUN_LOG_LEVEL = typer.Option("error", "--log-level", **_LEVELS)
+RUN_LOG_LEVEL = typer.Option("error", "--log-level", metavar=LEVELS, help=LOG_HELP)
 LOG_JSON = typer.Option(False, "--log-json", help="Log a JSON object a line.")
 AS_JSON = typer.Option(False, "--json", help="Print a JSON object; times are in seconds.")
 TOKEN_HELP = "The environment variable RLMESH_TOKEN holds the secret that both sides share, if any."

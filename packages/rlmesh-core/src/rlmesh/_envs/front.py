@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional
 
 from rlmesh import _logs
 from rlmesh._contract.peer import PeerInfo
+from rlmesh._rpc.histogram import Histogram
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.reception import Reception, new_boot_id
 from rlmesh._rpc.session import Session
@@ -25,6 +26,7 @@ from rlmesh.errors import ProtocolError, RLMeshError
 
 from .factory import EnvFactory
 from .host import host_id
+from .service import PHASES
 from .workers import Worker, Workers
 
 _TICK = 0.1
@@ -104,7 +106,7 @@ class EnvFront(Reception):
         boot = new_boot_id()
         self._slots = Slots("env", options.max_sessions, options.session_grace, boot, listener)
         # Of the workers that have ended.
-        tally = Tally()
+        tally = Tally({phase: Histogram() for phase in PHASES})
         super().__init__("env", self._slots, listener, options, boot, tally)
         self._ended_requests = 0
         self._workers = Workers(factory, tags, token, options, boot, self._wake)

@@ -19,6 +19,9 @@ from rlmesh.errors import NotReset, ProtocolError
 from .local import LocalEnv
 from .local_vector import LocalVectorEnv
 
+PHASES = ("reset", "step", "render", "codec")
+"""Whose durations are kept."""
+
 
 class EnvService:
     """A `Service` that serves one env instance.
@@ -40,7 +43,7 @@ class EnvService:
         self._encode = self._everything
         self._actions = Codec(env.action_space, env.backend, "action", env.graph_type)
         self._was_reset = False
-        self.latencies = {phase: Histogram() for phase in ("reset", "step", "render", "codec")}
+        self.latencies = {phase: Histogram() for phase in PHASES}
         self._step_took = self.latencies["step"].add
         self._codec_took = self.latencies["codec"].add
 

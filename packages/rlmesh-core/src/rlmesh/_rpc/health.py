@@ -119,6 +119,7 @@ def ping(address: str, *, token: str = "", timeout: float = 5.0) -> Ping:
     client = dial(address, Token(token), timeout)
     try:
         peer = client.hello()
+        status: Any = None
         round_trips: List[float] = []
         for _ in range(_ROUND_TRIPS):
             started = time.perf_counter()
