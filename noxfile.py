@@ -190,6 +190,20 @@ def integration(session: nox.Session) -> None:
     pytest(session, PARALLEL, "tests-integration", *ignored)
 
 
+@nox.session(python=MAIN, requires=["wheels"])
+def chaos(session: nox.Session) -> None:
+    """Runs over connections that break all the time: every kind of run, a thousand faults."""
+    install(session, *ours("rlmesh[numpy,gymnasium]"), *TESTING)
+    pytest(session, "--numprocesses=4", "-rP", "tests-integration/chaos/full.py")
+
+
+@nox.session(python=MAIN, requires=["wheels"])
+def soak(session: nox.Session) -> None:
+    """Ten minutes at full speed, in which no process may grow."""
+    install(session, *ours("rlmesh[numpy,gymnasium]"))
+    session.run("python", "tests-integration/chaos/soak.py", *(session.posargs or ["10"]))
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Ruff: its checks, and its format."""

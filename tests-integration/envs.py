@@ -317,6 +317,37 @@ class Counted(Suspicious):
         os.close(self._log)
 
 
+class Cameras(gymnasium.Env[Any, Any]):
+    """Has three cameras and short episodes; costs next to nothing itself.
+
+    Args:
+        length: Steps of an episode.
+    """
+
+    def __init__(self, length: int = 10) -> None:
+        image = spaces.Box(0, 255, (224, 224, 3), np.uint8)
+        names = ("front", "wrist", "side")
+        self.observation_space = spaces.Dict(dict.fromkeys(names, image))
+        self.action_space = spaces.Box(-1, 1, (7,), np.float32)
+        self.images = {name: np.zeros(image.shape, np.uint8) for name in names}
+        self.length = length
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        self.steps = 0
+        return self._observe(), {}
+
+    def step(self, action: Any) -> Step:
+        self.steps += 1
+        return self._observe(), float(action[0]), self.steps == self.length, False, {}
+
+    def _observe(self) -> Dict[str, Any]:
+        for image in self.images.values():
+            image[:8] = self.steps
+        return self.images
+
+
 class Drift(gymnasium.Env[Any, Any]):
     """Drifts for 60 steps that take a little while each; the seed says where it goes."""
 

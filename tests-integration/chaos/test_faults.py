@@ -8,9 +8,11 @@ import time
 import pytest
 from disturbed import make_impatient
 from proxies import Faults, Proxy
-from servers import Servers
+from servers import PATIENCE, Servers
 
 import rlmesh
+from rlmesh._rpc.dial import dial
+from rlmesh._transport.security import Token
 
 
 def test_a_worker_is_kept_while_its_client_uses_it_whatever_becomes_of_the_other_way(
@@ -29,6 +31,23 @@ def test_a_worker_is_kept_while_its_client_uses_it_whatever_becomes_of_the_other
         with rlmesh.RemoteEnv(server.address) as other:
             other.reset()
         assert env.step(0)[1] > 1
+
+
+@pytest.mark.parametrize("kind", ["reset", "silence"])
+def test_an_idle_client_keeps_its_env_when_its_connection_is_restored(
+    kind: str, serve: Servers
+) -> None:
+    server = serve("envs:Countdown", options={"session_grace": 3.0})
+    with Proxy(server.address) as proxy, rlmesh.RemoteEnv(proxy.address) as env:
+        env.reset()
+        pinging = dial(server.address, Token(), PATIENCE)
+        proxy.inflict(kind)
+        until = pinging.ping()["uptime"] + 9  # heartbeats, the grace, and two probes
+        while pinging.ping()["uptime"] < until:
+            time.sleep(0.1)
+        assert proxy.connections > 1
+        assert env.step(0)[1] == 1.0
+        pinging.close()
 
 
 @pytest.mark.parametrize("token", ["", "a long enough secret of ours"])

@@ -8,6 +8,7 @@ import worlds
 from carriers import MemoryConnection, MemoryListener, Network
 from worlds import SOON, World
 
+from rlmesh._rpc import client as client_module
 from rlmesh._rpc.client import RpcClient, _introduction
 from rlmesh._rpc.histogram import Histogram
 from rlmesh._rpc.service import Call, Failure, Outcome, Result
@@ -312,7 +313,10 @@ def test_an_opening_that_comes_after_the_end_of_its_session_opens_nothing() -> N
             assert world.stranger().ping()["sessions"] == 0
 
 
-def test_a_request_that_comes_late_does_not_change_the_way_of_a_reply() -> None:
+def test_a_request_that_comes_late_does_not_change_the_way_of_a_reply(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_module, "RESEND_INTERVAL", SOON)
     with serving() as world:
         client = world.client()
         for body in "ab":

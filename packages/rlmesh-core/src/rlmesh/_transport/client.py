@@ -130,6 +130,8 @@ class ZmqConnection:
         socket.heartbeat_ivl = HEARTBEAT_INTERVAL_MS
         socket.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
         socket.reconnect_ivl_max = 1000
+        # The server's route survives what ZeroMQ restores by itself, also while nobody calls.
+        socket.routing_id = b"c" + os.urandom(15)
         socket.ipv6 = self._ipv6
         self._token.secure_client(socket)
         self._monitor = socket.get_monitor_socket(_EVENTS)

@@ -54,6 +54,8 @@ class ZmqListener:
         self._socket: Any = context.socket(zmq.ROUTER)
         self._socket.linger = _LINGER_MS
         self._socket.router_mandatory = True
+        # A client that comes back may be faster than the news that it was gone.
+        self._socket.router_handover = True
         self._socket.sndtimeo = 0
         self._socket.sndhwm = self._socket.rcvhwm = 0
         self._socket.maxmsgsize = max_message
