@@ -13,6 +13,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 from servers import Servers
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=3, help="how often each process is killed")
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    """How often a test that kills processes does so."""
+    number: int = request.config.getoption("--kills")
+    return number
+
+
 @pytest.fixture
 def serve() -> Iterator[Servers]:
     """Start server processes; whatever still runs at the end of the test is killed."""
