@@ -46,7 +46,7 @@ class Evaluation:
         self.processes[name] = getattr(self, f"_start_{name}")()
 
     def kill(self, name: str) -> bool:
-        """Kill a process, or for "worker" one of the envs', and start it again; False: it is not there."""
+        """Kill a process and start it again; "worker" is one of an env. False: there was none."""
         if name == "worker":
             workers = self.processes["env"].children()
             if not workers:
