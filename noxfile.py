@@ -198,6 +198,13 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session(python=MAIN, requires=["wheels"])
+def kills(session: nox.Session) -> None:
+    """Runs with a journal, whose processes are killed twenty times each."""
+    install(session, *ours("rlmesh[numpy,gymnasium]"), *TESTING)
+    pytest(session, "-rP", "--kills=20", "tests-integration/test_killed_runs.py")
+
+
+@nox.session(python=MAIN, requires=["wheels"])
 def soak(session: nox.Session) -> None:
     """Ten minutes at full speed, in which no process may grow."""
     install(session, *ours("rlmesh[numpy,gymnasium]"))
