@@ -190,6 +190,13 @@ def integration(session: nox.Session) -> None:
     pytest(session, PARALLEL, "tests-integration", *ignored)
 
 
+@nox.session(python=MAIN, requires=["wheels"])
+def fuzz(session: nox.Session) -> None:
+    """A million mutated messages for each kind of server; `-- --frames N KIND...` for others."""
+    install(session, *ours("rlmesh[numpy]"), "gymnasium", "pytest")
+    session.run("python", "tests-integration/fuzzing.py", *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Ruff: its checks, and its format."""

@@ -11,6 +11,7 @@ from rlmesh._version import __version__
 from .ping import ping_server
 from .run import run_model
 from .serve import serve_env, serve_model
+from .token import print_token
 
 
 def _print_version(wanted: bool) -> None:
@@ -161,3 +162,9 @@ def run(
 def ping(address: str = ADDRESS, timeout: float = TIMEOUT) -> None:
     """Show who serves at an address, and how long a round trip takes."""
     ping_server(address, timeout)
+
+
+@app.command()
+def token() -> None:
+    """Print a fresh token, for RLMESH_TOKEN on both sides."""
+    print_token()

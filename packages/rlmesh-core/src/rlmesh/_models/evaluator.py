@@ -39,6 +39,7 @@ from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import Session
 from rlmesh._runtime.timing import Timing
 from rlmesh._tasks import run_together
+from rlmesh._transport.security import Token
 from rlmesh.adapters.selection import Selection
 from rlmesh.errors import Busy
 
@@ -118,6 +119,7 @@ class Evaluator(Generic[ObsT, ActT]):
             ModelError: With several lanes, predict raised; the error says for which.
             RLMeshError: The env or a served model cannot be reached, or failed.
         """
+        token = Token(token)
         planned = plan_episodes(seeds, max_episodes)
         targets = targets_of(env_or_address, concurrency, len(planned))
         terms = Terms(
@@ -193,6 +195,7 @@ class Evaluator(Generic[ObsT, ActT]):
             >>> session.result().steps
             41
         """
+        token = Token(token)
         terms = Terms(instruction, _horizon(execution_horizon), max_episode_steps)
         with ExitStack() as resources:
             joined = self._join(Targets([env_or_address], []), terms, token, close_env, resources)
@@ -218,6 +221,7 @@ class Evaluator(Generic[ObsT, ActT]):
             TypeError: The address is no str.
             ValueError, RLMeshError: As `run`.
         """
+        token = Token(token)
         episodes = (PlannedEpisode(index, None) for index in itertools.count())
         stop = Event()
 
@@ -260,6 +264,7 @@ class Evaluator(Generic[ObsT, ActT]):
             TypeError: The address is no str, or the number no integer.
             ValueError, RLMeshError: As `run`.
         """
+        token = Token(token)
         episodes = plan_episodes(seeds, max_episodes)
         self._work(env_address, token, execution_horizon, episodes, on_result)
 
