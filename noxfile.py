@@ -211,6 +211,13 @@ def soak(session: nox.Session) -> None:
     session.run("python", "tests-integration/chaos/soak.py", *(session.posargs or ["10"]))
 
 
+@nox.session(python=MAIN, requires=["wheels"])
+def fuzz(session: nox.Session) -> None:
+    """A million mutated messages for each kind of server; `-- --frames N KIND...` for others."""
+    install(session, *ours("rlmesh[numpy]"), "gymnasium", "pytest")
+    session.run("python", "tests-integration/fuzzing.py", *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Ruff: its checks, and its format."""

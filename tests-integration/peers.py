@@ -26,8 +26,9 @@ INTRODUCTION = {
 class RawPeer:
     """A ZeroMQ socket without manners."""
 
-    def __init__(self, address: str, kind: int = zmq.DEALER) -> None:
+    def __init__(self, address: str, kind: int = zmq.DEALER, rcvhwm: int = 1000) -> None:
         self.socket = zmq.Context.instance().socket(kind)
+        self.socket.rcvhwm = rcvhwm
         self.socket.linger = 0
         self.socket.connect(address.replace("unix://", "ipc://"))
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import random
 import socket
+from pathlib import Path
 from typing import Any, Callable, Iterator, List
 
 import msgpack
@@ -104,7 +106,8 @@ def test_other_zeromq_sockets_harm_nobody(kind: int, server: ServerProcess) -> N
         ([b"\xdd\xff\xff\xff\xff"], "does not parse"),
         ([b"", b"payload"], "does not parse"),
         ([b"a", b"b", b"c"], "does not parse"),
-        ([b"garbage", *[b"frame"] * 5000], "does not parse"),
+        ([b"garbage", *[b"frame"] * 5000], "payload: expected at most 1024 arrays, got more"),
+        ([b"garbage", *[bytes(90_000)] * 3], "payload: expected at most 200000 bytes, got 270000"),
         ([msgpack.packb({"op": 0})], "does not parse"),
         ([msgpack.packb([HELLO, 1, b"", 0])], "does not parse"),
         ([msgpack.packb([HELLO, 1, b"", 0, None, 1])], "does not parse"),
@@ -301,3 +304,89 @@ def test_noise_within_a_session(peer: RawPeer) -> None:
 
     replies = in_session(peer, requests)
     assert {reply[3] for reply in replies} == {OK, ERROR}
+
+
+def test_who_takes_no_replies_does_not_fill_the_servers_memory(server: ServerProcess) -> None:
+    def resident() -> int:
+        lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+    with RawPeer(server.address, rcvhwm=1) as deaf, RawPeer(server.address) as other:
+        deaf.open(SESSION)
+        deaf.ask(RESET, 1, SESSION, [0, None])
+        before = resident()
+        # Small requests for the same large reply: over 200 MB, if all of these were kept.
+        for _ in range(15_000):
+            deaf.send_request(RESET, 1, SESSION, [0, None])
+        assert other.ask(PING, 1, b"", None)[3] == OK
+        assert resident() - before < 60_000
+
+
+def test_a_question_cannot_be_held_back_forever(server: ServerProcess) -> None:
+    with RawPeer(server.address) as holder, RawPeer(server.address) as peer:
+        holder.open(SESSION)
+        wish = {"client": INTRODUCTION, "wait": True, "hold": float("nan")}
+        reply = peer.ask(OPEN, 1, b"f" * 16, wish)
+        assert (reply[3], reply[4]["kind"], reply[4]["in_line"]) == (ERROR, "Busy", True)
+        assert holder.ask(CLOSE, 2**60, SESSION, None)[3] == OK
+        peer.ask(CLOSE, 2**60, b"f" * 16, None)
+
+
+def test_the_line_has_an_end(serve: Servers) -> None:
+    server = serve("envs:Countdown")
+    wish = {"client": INTRODUCTION, "wait": True, "hold": 0.0}
+    with RawPeer(server.address) as holder, RawPeer(server.address) as peer:
+        holder.open(SESSION)
+        for i in range(1, 1025):
+            reply = peer.ask(OPEN, i, i.to_bytes(16, "big"), wish)
+            assert reply[4]["in_line"]
+        reply = peer.ask(OPEN, 1025, b"l" * 16, wish)
+        assert (reply[3], reply[4]["kind"], reply[4]["in_line"]) == (ERROR, "Busy", False)
+        assert "1024 others wait already" in reply[4]["message"]
+        # Whoever has a place keeps it, and one that is given up is free again.
+        assert peer.ask(OPEN, 1026, (5).to_bytes(16, "big"), wish)[4]["in_line"]
+        assert peer.ask(CLOSE, 2**60, (5).to_bytes(16, "big"), None)[3] == OK
+        assert peer.ask(OPEN, 1027, b"l" * 16, wish)[4]["in_line"]
+        assert holder.ask(CLOSE, 2**60, SESSION, None)[3] == OK
+
+
+def test_a_number_of_many_digits_is_not_read(peer: RawPeer) -> None:
+    limits = {"control": "9" * 90_000, "payload": 1}
+    reply = peer.ask(HELLO, 1, b"", {**INTRODUCTION, "limits": limits})
+    assert reply[4]["kind"] == "ProtocolError"
+    assert "expected an integer, got str" in reply[4]["message"]
+
+
+def test_a_pickle_stays_what_it_is(peer: RawPeer, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+
+    class Harm:
+        def __reduce__(self) -> Any:
+            return Path.touch, (made,)
+
+    harm = pickle.dumps(Harm())
+    pickle.loads(harm)
+    assert made.exists()
+    made.unlink()
+    info = msgpack.packb({"x": msgpack.ExtType(1, harm), "y": harm})
+    objects = msgpack.packb({"x": msgpack.ExtType(3, msgpack.packb(["O", [1], [harm]]))})
+    for frames in ([harm], [harm, harm], [msgpack.packb([HELLO, 1, harm, 0, harm])]):
+        peer.send(*frames)
+        peer.receive()
+    peer.open(SESSION)
+    for number, body in enumerate([harm, [0, harm], [0, info], [0, objects]], start=1):
+        peer.ask(RESET, number, SESSION, body, harm)
+    peer.ask(STEP, 5, SESSION, harm, harm)
+    peer.ask(STEP, 6, SESSION, [harm] * 5, harm)
+    assert peer.ask(CLOSE, 7, SESSION, None)[3] == OK
+    assert not made.exists()
+
+
+def test_a_claim_of_many_requests_leaves_the_status_readable(serve: Servers) -> None:
+    server = serve("envs:Countdown", factory=True)
+    with RawPeer(server.address) as peer:
+        peer.open(SESSION)
+        peer.send_request(STEP, 2**64 - 1, SESSION, 0)
+        while (reply := peer.ask(PING, 77, b"", None))[1] != 77:
+            pass
+        assert reply[3] == OK

@@ -157,3 +157,37 @@ def test_an_array_of_an_unknown_framework_becomes_a_list():
 def test_info_that_is_no_dict_on_arrival_is_a_protocol_error():
     with pytest.raises(ProtocolError, match="info: expected a dict, got int"):
         decode_info(pack(7), PartReader(()), lambda tensor: tensor)
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        msgpack.ExtType(1, pack(["uint8", [1.0], b"x"])),
+        msgpack.ExtType(1, pack(["uint8", [True], b"x"])),
+        msgpack.ExtType(1, pack(["uint8", [1] * 65, b"x"])),
+        msgpack.ExtType(1, pack(["uint8", [-1, -1], b"x"])),
+        msgpack.ExtType(1, pack(["uint8", "x" * 8, b"x"])),
+        msgpack.ExtType(3, pack(["O", [1] * 100_000, ["x"]])),
+        msgpack.ExtType(3, pack(["U", [2], ["x", 5]])),
+        msgpack.ExtType(3, pack(["S", [1], ["x"]])),
+        msgpack.ExtType(3, pack(["O", [1], "x"])),
+    ],
+)
+def test_an_array_of_an_impossible_form_is_refused(extension):
+    with pytest.raises(ProtocolError, match="info"):
+        decode_info(pack({"x": extension}), PartReader([]), lambda tensor: tensor)
+
+
+def test_text_that_would_take_up_much_more_room_than_it_has_stays_objects():
+    kinds = []
+
+    def object_array(kind, shape, items):
+        kinds.append(kind)
+        return items
+
+    for longest in (10, 100_000):
+        texts = ["x"] * 999 + ["x" * longest]
+        data = pack({"x": msgpack.ExtType(3, pack(["U", [1000], texts]))})
+        found = decode_info(data, PartReader([]), lambda tensor: tensor, object_array)
+        assert found == {"x": texts}
+    assert kinds == ["U", "O"]

@@ -15,6 +15,7 @@ from .ping import ping_server, print_stats
 from .results import show_results
 from .run import run_model
 from .serve import serve_env, serve_model
+from .token import print_token
 
 
 def _print_version(wanted: bool) -> None:
@@ -272,6 +273,12 @@ def ping(address: str = ADDRESS, timeout: float = TIMEOUT) -> None:
 def show_stats(address: str = ADDRESS, timeout: float = TIMEOUT, as_json: bool = AS_JSON) -> None:
     """Show what a server has done: requests, errors, and how long its parts took."""
     print_stats(address, timeout, as_json)
+
+
+@app.command()
+def token() -> None:
+    """Print a fresh token, for RLMESH_TOKEN on both sides."""
+    print_token()
 
 
 def _options_of(**given: Any) -> ServeOptions:

@@ -63,7 +63,14 @@ class PeerInfo:
                 " install the same rlmesh version on both sides"
             )
         try:
-            limits = Limits(int(data["limits"]["control"]), int(data["limits"]["payload"]))
+            limits = Limits(*(_size(data["limits"][name]) for name in ("control", "payload")))
             return cls(str(data["role"]), limits, str(data["version"]), str(data["python"]))
-        except (KeyError, TypeError, ValueError, OverflowError) as exc:
+        except (KeyError, TypeError, ValueError) as exc:
             raise ProtocolError(f"the peer's introduction does not parse: {exc!r}") from exc
+
+
+def _size(value: Any) -> int:
+    # Not int(), which would take its time for a text of many digits.
+    if type(value) is not int:
+        raise TypeError(f"expected an integer, got {type(value).__name__}")
+    return value

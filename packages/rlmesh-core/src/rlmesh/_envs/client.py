@@ -253,9 +253,9 @@ class EnvView:
         reply, payload = await self._client.call(RESET, (seed, packed), parts)
         try:
             observation, info, elapsed = reply
+            self.env_seconds = elapsed * 1e-9
         except (TypeError, ValueError):
             raise unreadable(3) from None
-        self.env_seconds = elapsed * 1e-9
         reader = PartReader(payload)
         known = decode_info(info, reader, self._from_tensor)
         return self._observations.decode(observation, reader), known
@@ -267,9 +267,10 @@ class EnvView:
         reply, payload = await self._client.call(STEP, body, parts)
         try:
             observation, reward, terminated, truncated, info, elapsed = reply
+            reward = float(reward)
+            self.env_seconds = elapsed * 1e-9
         except (TypeError, ValueError):
             raise unreadable(6) from None
-        self.env_seconds = elapsed * 1e-9
         reader = PartReader(payload)
         # Info first: what is forwarded are the large arrays before those of info.
         known = {} if info is None else decode_info(info, reader, self._from_tensor)
@@ -288,10 +289,13 @@ class EnvView:
         reply, payload = await self._client.call(RENDER, None, ())
         try:
             packed, elapsed = reply
+            self.env_seconds = elapsed * 1e-9
         except (TypeError, ValueError):
             raise unreadable(2) from None
-        self.env_seconds = elapsed * 1e-9
-        return decode_info(packed, PartReader(payload), self._from_tensor)["frame"]
+        known = decode_info(packed, PartReader(payload), self._from_tensor)
+        if "frame" not in known:
+            raise unreadable(2)
+        return known["frame"]
 
 
 class BlockingView:

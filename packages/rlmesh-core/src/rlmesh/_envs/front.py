@@ -31,6 +31,8 @@ from .workers import Worker, Workers
 
 _TICK = 0.1
 _REMEMBERED = 1024
+_LARGEST_COUNT = 2**32
+"""Requests of one session that are believed, for a sum that the wire can carry."""
 _BURST = 64
 """Messages of clients that are handled before those of workers have their turn."""
 
@@ -268,7 +270,8 @@ class EnvFront(Reception):
             return
         session.peer = incoming.peer
         session.unreachable_since = None
-        session.next = max(session.next, request.id + (request.op != CLOSE))
+        number = min(request.id + (request.op != CLOSE), _LARGEST_COUNT)
+        session.next = max(session.next, number)
         if request.op == CLOSE:
             self._openings.leave(session.id)
             self._slots.end(session, "closed")

@@ -53,10 +53,11 @@ class RemoteBase:
         busy_timeout: float = 0.0,
         device: Optional[object] = None,
     ) -> None:
+        token = Token(token)
         self._device = self._backend.as_device(device)
         self._client = EnvClient(
             address,
-            Token(token),
+            token,
             connect_timeout=connect_timeout,
             step_timeout=step_timeout,
             reset_timeout=reset_timeout,
@@ -144,7 +145,10 @@ class RemoteBase:
         self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.contract.env_id!r}, {self.address!r})"
+        try:
+            return f"{type(self).__name__}({self.contract.env_id!r}, {self.address!r})"
+        except AttributeError:  # the traceback of a failed __init__ may show this
+            return f"{type(self).__name__}(unfinished)"
 
 
 SelfT = TypeVar("SelfT", bound=RemoteBase)

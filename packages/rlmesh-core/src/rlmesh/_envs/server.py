@@ -7,6 +7,7 @@ from typing import Any, Mapping, Optional, Tuple
 from rlmesh._rpc.hosting import Running, ServerBase
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Service
+from rlmesh._transport.security import Token
 from rlmesh._transport.server import ZmqListener
 from rlmesh.adapters.tags import EnvTags
 
@@ -65,6 +66,7 @@ class EnvServer(ServerBase):
         tags: Optional[EnvTags] = None,
         env_kwargs: Optional[Mapping[str, Any]] = None,
     ) -> None:
+        token = Token(token)
         super().__init__(address, token, options)
         self._tags = tags
         self._factory = factory_of(env_or_factory, env_kwargs)

@@ -60,9 +60,9 @@ class VectorView:
         reply, payload = await self._client.call(RESET, body, parts, goes_on=is_partial)
         try:
             observations, infos, elapsed = reply
+            self.env_seconds = elapsed * 1e-9
         except (TypeError, ValueError):
             raise unreadable(3) from None
-        self.env_seconds = elapsed * 1e-9
         reader = PartReader(payload)
         return self._observations.decode(observations, reader), self._infos(infos, reader)
 
@@ -73,9 +73,9 @@ class VectorView:
         reply, payload = await self._client.call(STEP, body, parts)
         try:
             observations, (rewards, terminations, truncations), infos, finals, elapsed = reply
+            self.env_seconds = elapsed * 1e-9
         except (TypeError, ValueError):
             raise unreadable(5) from None
-        self.env_seconds = elapsed * 1e-9
         reader = PartReader(payload)
         decoded = self._observations.decode(observations, reader)
         known = self._infos(infos, reader)
@@ -94,10 +94,13 @@ class VectorView:
         reply, payload = await self._client.call(RENDER, None, ())
         try:
             packed, elapsed = reply
+            self.env_seconds = elapsed * 1e-9
         except (TypeError, ValueError):
             raise unreadable(2) from None
-        self.env_seconds = elapsed * 1e-9
-        frames = self._infos(packed, PartReader(payload))["frame"]
+        known = self._infos(packed, PartReader(payload))
+        if "frame" not in known:
+            raise unreadable(2)
+        frames = known["frame"]
         return tuple(frames) if isinstance(frames, list) else frames
 
     def _checked_seeds(self, seed: Seeds) -> Any:

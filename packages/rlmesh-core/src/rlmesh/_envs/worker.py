@@ -46,6 +46,8 @@ def main(config: Dict[str, Any]) -> None:
     Args:
         config: What `Workers` has sent.
     """
+    # Before there is anything that could fail, and show it.
+    token = Token(config.pop("token"))
     # The last lines on stderr, which the client is shown, say where the env crashed.
     faulthandler.enable(all_threads=False)
     lifeline = _Lifeline()
@@ -53,7 +55,7 @@ def main(config: Dict[str, Any]) -> None:
     _logs.ROOT.addHandler(_Forward(report))
     try:
         env, contract = _make(config)
-        server = _server(config, env, contract)
+        server = _server(config, token, env, contract)
     except Exception as exc:
         report.tell({"error": error_to_wire(exc, "env")})
         sys.exit(1)
@@ -81,7 +83,7 @@ def _make(config: Dict[str, Any]) -> Tuple[_Door, EnvContract]:
         raise RLMeshError(f"{failed}: {exc}") from exc
 
 
-def _server(config: Dict[str, Any], env: _Door, contract: EnvContract) -> RpcServer:
+def _server(config: Dict[str, Any], token: Token, env: _Door, contract: EnvContract) -> RpcServer:
     # Whether the client is there is looked after by the server whose worker this is.
     options = dataclasses.replace(
         ServeOptions(**config["options"]),
@@ -89,9 +91,7 @@ def _server(config: Dict[str, Any], env: _Door, contract: EnvContract) -> RpcSer
         idle_timeout=None,
         drain_timeout=0.0,
     )
-    listener = ZmqListener(
-        config["address"], Token(config["token"]), max(options.max_control, options.max_payload)
-    )
+    listener = ZmqListener(config["address"], token, max(options.max_control, options.max_payload))
     boot = bytes.fromhex(config["boot"])
     return RpcServer(new_service(env, contract), listener, options, boot)
 

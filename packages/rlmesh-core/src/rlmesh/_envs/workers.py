@@ -109,7 +109,7 @@ class Worker:
         pipes.add(report, self._hear_report)
         pipes.add(os.dup(self._process.stderr.fileno()), self._hear_stderr)
         self._process.stderr.close()
-        self._write(json.dumps({**config, "report": told, "address": address}).encode() + b"\n")
+        self._tell({**config, "report": told, "address": address})
 
     def retire(self) -> None:
         """Ask it to end: its stdin is closed."""
@@ -159,11 +159,13 @@ class Worker:
         text = "the process of an env ended"
         _logs.info(_logs.SERVER, "worker_ended", text, pid=self.pid, exit=status)
 
-    def _write(self, data: bytes) -> None:
-        assert self._process.stdin is not None
+    def _tell(self, config: Dict[str, Any]) -> None:
+        """Send what it is to do; in no frame is the token among the locals."""
+        stdin = self._process.stdin
+        assert stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it has ended, which is found out otherwise
-            self._process.stdin.write(data)
-            self._process.stdin.flush()
+            stdin.write(json.dumps({**config, "token": config["token"].reveal()}).encode() + b"\n")
+            stdin.flush()
 
     def _cut_line(self) -> None:
         assert self._process.stdin is not None
@@ -275,7 +277,7 @@ class Workers:
             "path": [str(folder) for folder in sys.path],
             "factory": factory.to_dict(),
             "tags": None if tags is None else tags.to_dict(),
-            "token": token.reveal(),
+            "token": token,
             "options": dataclasses.asdict(
                 dataclasses.replace(options, ready_file=None, ready_fd=None)
             ),

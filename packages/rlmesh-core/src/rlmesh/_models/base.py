@@ -20,6 +20,7 @@ from typing import (
 from rlmesh._rpc.calls import Caller
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Service
+from rlmesh._transport.security import Token
 from rlmesh.adapters import AdapterBase, ModelSpec
 from rlmesh.backends import Backend, NativeBackend, NumpyBridge
 from rlmesh.errors import BackendNotInstalled
@@ -145,6 +146,7 @@ class ModelBase(Evaluator[ObsT, ActT]):
             AddressError: It does not parse, or is none of this machine.
             SecurityError: Other machines could reach it, and there is no token.
         """
+        token = Token(token)
         ModelServer(self, address, token=token, options=options).serve()
 
     def new_service(self, options: ServeOptions) -> Service:

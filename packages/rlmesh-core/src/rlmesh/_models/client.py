@@ -156,13 +156,17 @@ class RemotePolicy:
         reader = PartReader(payload)
         actions: List[Any] = []
         try:
-            bodies, predicting, adapting, self.batch_size = reply
+            bodies, predicting, adapting, batch_size = reply
+            # What is no number at all raises a TypeError.
+            if not (0 <= predicting < math.inf and 0 <= adapting < math.inf and batch_size >= 1):
+                raise ValueError
             for encoded, count in bodies:
                 actions.append(self._decode(encoded, PartReader(reader.next(count))))
         except (TypeError, ValueError):
             raise _unreadable() from None
         if not actions:
             raise _unreadable()
+        self.batch_size = batch_size
         elapsed = perf_counter() - started
         # A clock of its own may make it longer.
         self.predict_seconds = min(predicting * 1e-9, elapsed)

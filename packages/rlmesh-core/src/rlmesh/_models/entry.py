@@ -11,6 +11,7 @@ from rlmesh._runtime.lane import MAX_STEPS
 from rlmesh._runtime.progress import Progress
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import Session
+from rlmesh._transport.security import Token
 from rlmesh.types import Value
 
 from .evaluator import Evaluator
@@ -72,6 +73,7 @@ def run(
     Raises:
         ValueError, TypeError, RLMeshError: As `Model.run`.
     """
+    token = Token(token)
     with _evaluator(model, token) as evaluator:
         return evaluator.run(
             env,
@@ -147,6 +149,7 @@ def session(
     Raises:
         ValueError, TypeError, RLMeshError: As `run`.
     """
+    token = Token(token)
     with _evaluator(model, token) as evaluator:
         return evaluator.session(
             env,

@@ -31,6 +31,7 @@ from rlmesh._envs.ports import LaneEnv, find_env, give_back
 from rlmesh._envs.vector_lanes import SubEnv
 from rlmesh._rpc.calls import BLOCKING, LONG, Caller, Calls
 from rlmesh._rpc.signals import on_signal
+from rlmesh._runtime.collector import Collector
 from rlmesh._runtime.driver import Driver
 from rlmesh._runtime.files import PathLike
 from rlmesh._runtime.hooks import RunEvent, RunHooks, Watch, checked_hooks
@@ -41,9 +42,9 @@ from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh._runtime.progress import Meter, Progress, ProgressLine
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import Session
-from rlmesh._runtime.tally import Tally
 from rlmesh._runtime.timing import Timing
 from rlmesh._tasks import run_together
+from rlmesh._transport.security import Token
 from rlmesh.adapters.selection import Selection
 from rlmesh.errors import Busy
 
@@ -140,6 +141,7 @@ class Evaluator(Generic[ObsT, ActT]):
                 cannot be written. `run_result` has what was finished, if that was in mid-run.
             RLMeshError: The env or a served model cannot be reached, or failed.
         """
+        token = Token(token)
         planned = plan_episodes(seeds, max_episodes)
         targets = targets_of(env_or_address, concurrency, len(planned))
         watch = Watch(checked_hooks(hooks))
@@ -159,19 +161,19 @@ class Evaluator(Generic[ObsT, ActT]):
             on_error=on_error,
         )
         show = ProgressLine() if progress is True else progress or None
-        tally = Tally(watch, on_result)
+        collector = Collector(watch, on_result)
         try:
             with ExitStack() as resources:
                 if journal is not None:
-                    tally.journal = resources.enter_context(Journal(journal))
+                    collector.journal = resources.enter_context(Journal(journal))
                 joined = self._join(targets, terms, token, close_env, resources)
-                timing = _play(joined, planned, terms, tally, watch, show)
+                timing = _play(joined, planned, terms, collector, watch, show)
         except BaseException as exc:
             error: Any = exc
             with suppress(AttributeError, TypeError):
-                error.run_result = tally.result()
+                error.run_result = collector.result()
             raise
-        return tally.result(timing)
+        return collector.result(timing)
 
     def session(
         self,
@@ -207,6 +209,7 @@ class Evaluator(Generic[ObsT, ActT]):
             >>> session.result().steps
             41
         """
+        token = Token(token)
         terms = Terms(instruction, _horizon(execution_horizon), max_episode_steps, session=True)
         with ExitStack() as resources:
             joined = self._join(Targets([env_or_address], []), terms, token, close_env, resources)
@@ -232,6 +235,7 @@ class Evaluator(Generic[ObsT, ActT]):
             TypeError: The address is no str.
             ValueError, RLMeshError: As `run`.
         """
+        token = Token(token)
         episodes = (PlannedEpisode(index, None) for index in itertools.count())
         stop = Event()
 
@@ -274,6 +278,7 @@ class Evaluator(Generic[ObsT, ActT]):
             TypeError: The address is no str, or the number no integer.
             ValueError, RLMeshError: As `run`.
         """
+        token = Token(token)
         episodes = plan_episodes(seeds, max_episodes)
         self._work(env_address, token, execution_horizon, episodes, on_result)
 
@@ -435,7 +440,7 @@ def _play(
     joined: Joined,
     planned: Sequence[PlannedEpisode],
     terms: Terms,
-    tally: Tally,
+    collector: Collector,
     watch: Watch,
     show: Optional[OnProgress],
 ) -> Timing:
@@ -445,30 +450,30 @@ def _play(
         joined: The lanes.
         planned: All episodes.
         terms: What is asked for.
-        tally: Takes what comes of them.
+        collector: Takes what comes of them.
         watch: Is told what happens.
         show: Called with the progress.
     """
-    lanes, journal = joined.lanes, tally.journal
+    lanes, journal = joined.lanes, collector.journal
     seeds = [episode.seed for episode in planned]
     run = describe_run(joined.model, joined.envs, seeds, terms.options)
-    tally.metadata.update(joined.metadata, run=run)
+    collector.metadata.update(joined.metadata, run=run)
     missing = planned
     if journal is not None:
         missing = journal.begin(run, planned)
-        tally.finished += journal.episodes
+        collector.finished += journal.episodes
     if show is not None:
-        tally.meter = Meter(lanes, len(planned), show, tally.finished)
-        watch.before_steps(tally.meter.tick)
+        collector.meter = Meter(lanes, len(planned), show, collector.finished)
+        watch.before_steps(collector.meter.tick)
     started, timing = perf_counter(), None
     try:
         contracts = tuple(lane.env.contract for lane in lanes)
-        watch.run_start(RunEvent(len(lanes), len(planned), contracts, tally.metadata))
+        watch.run_start(RunEvent(len(lanes), len(planned), contracts, collector.metadata))
         Driver(
             lanes,
             missing,
-            tally.finish,
-            tally.give_up,
+            collector.finish,
+            collector.give_up,
             retries=terms.retries,
             goes_on=terms.on_error == "record",
             watch=watch,
@@ -477,7 +482,7 @@ def _play(
         if journal is not None and missing:
             journal.finish(joined.metadata, timing)
     finally:
-        watch.run_end(tally.result(timing))
+        watch.run_end(collector.result(timing))
     return timing
 
 

@@ -54,6 +54,7 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
     """
 
     _backend: ClassVar[Backend]
+    _address = ""
 
     def __init__(
         self,
@@ -66,9 +67,9 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
         busy_timeout: float = 0.0,
         device: Optional[object] = None,
     ) -> None:
+        self._token = token = Token(token)
         self._device = self._backend.as_device(device)
         self._address = address
-        self._token = Token(token)
         self._connect_timeout = connect_timeout
         self._timeouts = Timeouts(busy_timeout, predict_timeout, episode_timeout)
         self._rpc = self._dial()

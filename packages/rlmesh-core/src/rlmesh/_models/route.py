@@ -9,9 +9,12 @@ from rlmesh._runtime.context import Episode, PredictContext
 from rlmesh._wire.codec import Codec
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.backends import Backend
-from rlmesh.errors import NotReset, ProtocolError
+from rlmesh.errors import LimitExceeded, NotReset, ProtocolError
 
 from .adaptation import Adaptation, batch_kind
+
+MAX_EPISODES = 1024
+"""Episodes that one session may have running; ours have one."""
 
 
 class Route:
@@ -72,6 +75,10 @@ class Route:
             raise ProtocolError("start_episode: expected a str and an integer or None")
         if episode_id in self.episodes:
             raise ProtocolError(f"start_episode: expected a new id, got {episode_id!r} again")
+        if len(self.episodes) >= MAX_EPISODES:
+            raise LimitExceeded(
+                f"start_episode: {MAX_EPISODES} episodes of this session are running"
+            )
         episode = Episode(episode_id, seed, self._instruction)
         self.adaptation.start(episode)
         self.episodes[episode_id] = episode

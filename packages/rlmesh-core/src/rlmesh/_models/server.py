@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from rlmesh._rpc.hosting import ServerBase
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Service
+from rlmesh._transport.security import Token
 
 if TYPE_CHECKING:
     from .base import ModelBase
@@ -47,6 +48,7 @@ class ModelServer(ServerBase):
         token: str = "",
         options: Optional[ServeOptions] = None,
     ) -> None:
+        token = Token(token)
         super().__init__(address, token, options)
         if not callable(getattr(model, "new_service", None)):
             raise TypeError(

@@ -27,6 +27,9 @@ from .description import describe_model
 from .route import Route, env_seconds
 from .source import Source
 
+_MAX_KINDS = 64
+"""Kinds of observations, each of which goes into batches of its own, that are remembered."""
+
 
 class _Arrived(NamedTuple):
     """A predict whose observation is decoded, which took so many nanoseconds."""
@@ -149,6 +152,7 @@ class ModelService:
         queue = self._queues.get(route.key)
         if queue is None:
             options = self._options
+            self._forget_a_queue()
             queue = BatchQueue(options.max_batch_size, options.max_wait)
             self._queues[route.key] = queue
         try:
@@ -158,6 +162,12 @@ class ModelService:
             self._singles.append(call)
         else:
             queue.put(call.session, arrived, env_seconds(call.body))
+
+    def _forget_a_queue(self) -> None:
+        """Make room for another kind of observations, where there have been many."""
+        if len(self._queues) >= _MAX_KINDS:
+            empty = (key for key, queue in self._queues.items() if queue.delay() == math.inf)
+            self._queues.pop(next(empty, None), None)
 
     def _expect_nothing(self, session: Session) -> None:
         """Wait for no predicts of a session any more."""
@@ -176,8 +186,7 @@ class ModelService:
         """Execute a call that is no predict; return the reply's body."""
         session, op, body = call.session, call.op, call.body
         if op == CONFIGURE_ROUTE:
-            if session.state is not None:
-                self._expect_nothing(session)
+            self.release(session)
             session.state = route = self._new_route(body)
             return {**route.needs(), "model": self._description}
         route = _route_of(session)

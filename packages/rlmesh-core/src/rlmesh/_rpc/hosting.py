@@ -55,14 +55,18 @@ class ServerBase:
 
     Raises:
         AddressError: The address does not parse.
+        SecurityError: The token is too short.
     """
 
+    _requested_address = ""
+    _listener: Optional[ZmqListener] = None
+
     def __init__(self, address: str, token: str, options: Optional[ServeOptions]) -> None:
-        parse_address(address)
+        self._token = token = Token(token)
         self._requested_address = address
-        self._token = Token(token)
+        token.check()
+        parse_address(address)
         self._options = options or ServeOptions()
-        self._listener: Optional[ZmqListener] = None
         self._server: Optional[Running] = None
         self._thread: Optional[threading.Thread] = None
         self._error: Optional[BaseException] = None
@@ -206,7 +210,11 @@ class ServerBase:
     def __repr__(self) -> str:
         listener = self._listener
         address = self._requested_address if listener is None else listener.address
-        return f"{type(self).__name__}({self._name()}, {address!r})"
+        try:
+            name = self._name()
+        except AttributeError:  # the traceback of a failed __init__ may show this
+            name = "unfinished"
+        return f"{type(self).__name__}({name}, {address!r})"
 
     def _new_service(self) -> Service:
         """Return what is served."""

@@ -9,6 +9,7 @@ from rlmesh._contract.peer import PeerInfo
 from rlmesh._wire.messages import STARTING, Request
 from rlmesh.errors import Busy, ProtocolError
 
+from .limits import MAX_WAITING
 from .session import Session
 from .sessions import Sessions
 
@@ -120,6 +121,8 @@ class Openings:
             return self._sessions.add(session)
         if not body.get("wait"):
             raise refusal
+        if len(self._line) >= MAX_WAITING:
+            raise Busy(f"{MAX_WAITING} others wait already, as many as may")
         self._line[session.id] = _Waiting(session, takeover)
         return session
 
@@ -167,4 +170,5 @@ class Openings:
 def _hold(request: Request) -> float:
     """Return for how many seconds a client wants its question held before it asks again."""
     hold = request.body.get("hold") if isinstance(request.body, dict) else 0
-    return min(hold, _LONGEST_HOLD) if isinstance(hold, (int, float)) else 0.0
+    # In this order, because a NaN is not below anything.
+    return min(_LONGEST_HOLD, hold) if isinstance(hold, (int, float)) else 0.0

@@ -36,6 +36,7 @@ from rlmesh.errors import (
     SessionLost,
 )
 
+from .limits import check_received
 from .openings import Openings
 from .options import ServeOptions
 from .session import Session
@@ -44,6 +45,8 @@ from .tally import Tally
 
 PROBE_INTERVAL = 2.0
 SETTLE_INTERVAL = 0.1
+_SILENCE = 10.0
+"""Seconds between two complaints about messages, so that nobody can fill a disk with them."""
 
 
 def new_boot_id() -> bytes:
@@ -86,6 +89,7 @@ class Reception:
         self._next_check = 0.0
         self._next_probe = 0.0
         self._drain_until = 0.0
+        self._next_complaint = 0.0
         self._stopping = threading.Event()
         self._drains = self._ran = False
         self.finished = threading.Event()
@@ -161,15 +165,11 @@ class Reception:
 
     def _handle(self, incoming: Incoming) -> None:
         try:
-            if len(incoming.control) > self._options.max_control:
-                raise LimitExceeded(
-                    f"control frame: expected at most {self._options.max_control} bytes,"
-                    f" got {len(incoming.control)}"
-                )
+            if incoming.payload or len(incoming.control) > self._options.max_control:
+                check_received(incoming.control, incoming.payload, self._options.limits)
             request = unpack_request(incoming.control)
         except (ProtocolError, LimitExceeded) as exc:
-            text = f"dropped a message that is no request: {exc}"
-            _logs.warning(_logs.SERVER, "bad_message", text, role=self._role)
+            self._complain(exc)
             self._send_error(incoming.peer, UNPARSED, UNPARSED, exc)
             return
         if request.op >= FIRST_ACTING_OP:
@@ -188,6 +188,14 @@ class Reception:
         except Exception as exc:
             control = self._pack_error(request.op, request.id, exc)
         self._listener.send(incoming.peer, control)
+
+    def _complain(self, exc: Exception) -> None:
+        """Log that a message was dropped, unless that was said a moment ago."""
+        now = time.monotonic()
+        if now >= self._next_complaint:
+            self._next_complaint = now + _SILENCE
+            text = f"dropped a message that is no request: {exc}"
+            _logs.warning(_logs.SERVER, "bad_message", text, role=self._role)
 
     def _answer(self, request: Request) -> Any:
         """Return the reply's body to a request outside a session."""

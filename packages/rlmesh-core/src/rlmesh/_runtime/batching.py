@@ -75,7 +75,8 @@ class BatchQueue(Generic[LaneT, JobT]):
         sent = self._sent.pop(lane, None)
         if sent is not None:
             # It may have come while something else was predicted, and nobody looked.
-            self._on_the_way.append(now - sent - env_seconds)
+            # Whatever a lane says of its env: no way takes less than nothing.
+            self._on_the_way.append(max(now - sent - env_seconds, 0.0))
             away = min(env_seconds + min(self._on_the_way), now - sent)
         self._scheduler.lane_ready(lane, now, away)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional, Protocol, Sequence
 
 MAX_PARTS = 1024
-"""Payload frames that a message may have."""
+"""Payload frames that a message may have; of more, a receiver sees one too many."""
 
 
 class ConnectionLost(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import struct
@@ -17,16 +18,20 @@ from .address import parse_address
 from .carrier import ConnectionLost, Message
 from .frames import receive_parts, send_frames
 from .security import Token
+from .unix_peer import check_listener, check_owner
 
 HEARTBEAT_INTERVAL_MS = 1000
 HEARTBEAT_TIMEOUT_MS = 3000
 
+_SEND_QUEUE = 16
+"""Messages that wait to be sent at most; one that finds no room is lost, and sent again."""
 _FAST_WAIT_MS = 50
 """How long a receive looks at the socket alone, before it also watches the connection."""
 _FAILED_HANDSHAKES = 3
 
 _EVENTS = (
-    zmq.EVENT_DISCONNECTED
+    zmq.EVENT_CONNECTED
+    | zmq.EVENT_DISCONNECTED
     | zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -44,14 +49,17 @@ class ZmqConnection:
 
     Raises:
         AddressError: The address does not parse, or its port is 0.
+        SecurityError: The token is too short, or the socket is another user's.
     """
 
     def __init__(self, address: str, token: Token, max_message: int) -> None:
+        token.check()
         parsed = parse_address(address)
         if parsed.scheme == "tcp" and not parsed.port:
             raise AddressError(f"address: expected the port of a running server, got {address!r}")
         self._address = str(parsed)
         self._endpoint = f"ipc://{parsed.path}" if parsed.scheme == "unix" else str(parsed)
+        self._unix_path = parsed.path if parsed.scheme == "unix" else ""
         self._copy = parsed.scheme == "inproc"
         self._ipv6 = ":" in parsed.host
         self._token = token
@@ -72,8 +80,8 @@ class ZmqConnection:
         try:  # noqa: SIM105 - suppress() would cost something at every send
             send_frames(self._socket, control, payload, self._copy)
         except zmq.Again:
-            # ZeroMQ gives up a peer that breaks its protocol, and has no queue then: the message
-            # is lost, as with any broken connection.
+            # ZeroMQ gives up a peer that breaks its protocol, and has no queue then, or the other
+            # side takes nothing: the message is lost, as with any broken connection.
             pass
 
     def receive(self, timeout: float) -> Optional[Message]:
@@ -120,12 +128,16 @@ class ZmqConnection:
             self._drop(linger_ms=1000 if self._connected else 0)
 
     def _open(self) -> None:
-        self._connected = False
+        self._connected = self._is_checked = False
+        if self._unix_path:
+            check_owner(self._unix_path)
         socket = self._context.socket(zmq.DEALER)
         socket.linger = 0
         socket.rcvtimeo = _FAST_WAIT_MS
         socket.sndtimeo = 0
-        socket.sndhwm = socket.rcvhwm = 0
+        socket.sndhwm = _SEND_QUEUE
+        # The probes of an idle client's server pile up until its next call.
+        socket.rcvhwm = 0
         socket.maxmsgsize = self._max_message
         socket.heartbeat_ivl = HEARTBEAT_INTERVAL_MS
         socket.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
@@ -159,16 +171,22 @@ class ZmqConnection:
             control = socket.recv(flags, copy=False)
         except zmq.Again:
             return None
+        parts = receive_parts(socket) if control.more else ()
+        if not self._connected and self._unix_path:
+            self._watch()
+            if not self._is_checked:
+                raise ConnectionLost
         self._connected = True
-        if not control.more:
-            return Message(control.bytes, ())
-        return Message(control.bytes, receive_parts(socket))
+        return Message(control.bytes, parts)
 
     def _watch(self) -> None:
         """Read what the socket monitor has to say."""
         while self._monitor.poll(0):
-            event = struct.unpack("=Hi", self._monitor.recv_multipart()[0])[0]
-            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            event, value = struct.unpack("=Hi", self._monitor.recv_multipart()[0])
+            if event == zmq.EVENT_CONNECTED:
+                if self._unix_path:
+                    self._check_listener(value)
+            elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._connected = self._was_connected = True
             elif event == zmq.EVENT_DISCONNECTED:
                 # Before the handshake it is no loss: ZeroMQ goes on trying by itself.
@@ -177,6 +195,13 @@ class ZmqConnection:
             else:
                 self._failed_handshakes += 1
                 self._judge(event != zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
+
+    def _check_listener(self, fd: int) -> None:
+        """Raise SecurityError for another user's server, which came after we had looked."""
+        self._is_checked = False
+        with contextlib.suppress(OSError):  # it was cut off at once
+            check_listener(fd, self._unix_path)
+            self._is_checked = True
 
     def _judge(self, mismatch: bool) -> None:
         """Say what failed handshakes mean: at once where it is certain, else after a few.

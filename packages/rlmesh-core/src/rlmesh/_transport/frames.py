@@ -31,12 +31,15 @@ def send_frames(
 
 
 def receive_parts(socket: Any) -> List[memoryview]:
-    """Return the payload of a message whose control frame was received; no more than the limit."""
+    """Return the payload of a message whose control frame was received.
+
+    Of more frames than a message may have, all but one too many are dropped.
+    """
     parts: List[memoryview] = []
     more = True
     while more:
         frame = socket.recv(copy=False)
         more = frame.more
-        if len(parts) < MAX_PARTS:
+        if len(parts) <= MAX_PARTS:
             parts.append(frame.buffer)
     return parts

@@ -17,8 +17,11 @@ from .client import HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS
 from .frames import receive_parts, send_frames
 from .security import Token
 from .unix_lock import UnixLock
+from .unix_peer import trusted_users
 
 _LINGER_MS = 1000
+_SEND_QUEUE = 1000
+"""Messages that wait for one peer to take them; then it counts as one that cannot be reached."""
 
 
 class ZmqListener:
@@ -39,12 +42,13 @@ class ZmqListener:
     def __init__(
         self, address: str, token: Token, max_message: int, *, allow_insecure: bool = False
     ) -> None:
+        token.check()
         parsed = parse_address(address)
         if not (parsed.is_local or token or allow_insecure):
             raise SecurityError(
                 f"refusing to serve {parsed} without a token, because other machines can reach it:"
-                " pass token=... (or set RLMESH_TOKEN), bind 127.0.0.1, or accept the risk with"
-                " ServeOptions(allow_insecure=True)"
+                " pass token=... (or set RLMESH_TOKEN; `rlmesh token` prints one), bind 127.0.0.1,"
+                " or accept the risk with ServeOptions(allow_insecure=True)"
             )
         self._lock = UnixLock(parsed.path) if parsed.scheme == "unix" else None
         self._context = zmq.Context()
@@ -57,7 +61,9 @@ class ZmqListener:
         # A client that comes back may be faster than the news that it was gone.
         self._socket.router_handover = True
         self._socket.sndtimeo = 0
-        self._socket.sndhwm = self._socket.rcvhwm = 0
+        # With a full receive queue, libzmq 4.3.5 ends the process ("Assertion failed: !_io_error")
+        # when the peer hangs up at the wrong moment. So there is none that fills.
+        self._socket.rcvhwm, self._socket.sndhwm = 0, _SEND_QUEUE
         self._socket.maxmsgsize = max_message
         self._socket.heartbeat_ivl = HEARTBEAT_INTERVAL_MS
         self._socket.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
@@ -128,7 +134,11 @@ class ZmqListener:
     def _bind(self, parsed: Address) -> Address:
         try:
             if parsed.scheme == "unix":
-                # The socket is for this user alone from its first moment on.
+                # The socket is for this user alone from its first moment on, by the file's mode and
+                # by what the system says of who connects.
+                for user in trusted_users():
+                    with contextlib.suppress(zmq.ZMQError):  # where the system says nothing
+                        self._socket.setsockopt(zmq.IPC_FILTER_UID, user)
                 mask = os.umask(0o177)
                 try:
                     self._socket.bind(f"ipc://{parsed.path}")

@@ -15,6 +15,9 @@ from .payload import INLINE_BYTES, PartReader, Parts
 
 _MAX_DEPTH = 32
 _MAX_REPR = 1000
+_MAX_AXES = 64
+_MAX_CELLS = 2**24
+"""Characters of an array of text, which has equally many for each; a larger one holds objects."""
 _INLINE_TENSOR, _PAYLOAD_TENSOR, _OBJECTS = 1, 2, 3
 
 
@@ -72,10 +75,12 @@ def decode_info(
                     raise ValueError(f"arrays of arrays, more than {_MAX_DEPTH} deep")
                 kind, shape, items = unpack(packed, array)
                 depth -= 1
-                if kind not in OBJECT_KINDS:
-                    raise ValueError(f"kind: expected one of {OBJECT_KINDS}, got {kind!r}")
+                _check_objects(kind, shape, items)
+                if kind != "O" and len(items) * max(map(len, items), default=0) > _MAX_CELLS:
+                    kind = "O"
                 return object_array(kind, shape, items)
             dtype, shape, content = msgpack.unpackb(packed)
+            _check_shape(shape)
             if code == _PAYLOAD_TENSOR:
                 content = reader.at(*content)
             elif code != _INLINE_TENSOR:
@@ -90,6 +95,24 @@ def decode_info(
     if not isinstance(info, dict):
         raise ProtocolError(f"info: expected a dict, got {type(info).__name__}")
     return info
+
+
+def _check_shape(shape: Any) -> None:
+    if type(shape) is not list or len(shape) > _MAX_AXES:
+        raise ValueError(f"shape: expected a list of up to {_MAX_AXES} integers")
+    if not all(type(size) is int and size >= 0 for size in shape):
+        raise ValueError("shape: expected integers from 0 on")
+
+
+def _check_objects(kind: Any, shape: Any, items: Any) -> None:
+    _check_shape(shape)
+    if kind not in OBJECT_KINDS:
+        raise ValueError(f"kind: expected one of {OBJECT_KINDS}, got {kind!r}")
+    if type(items) is not list:
+        raise ValueError(f"items: expected a list, got {type(items).__name__}")
+    wanted = {"U": str, "S": bytes}.get(kind, object)
+    if not all(isinstance(item, wanted) for item in items):
+        raise ValueError(f"items: expected each of type {wanted.__name__}")
 
 
 def plain_mapping(mapping: Any) -> Dict[Any, Any]:

@@ -44,7 +44,7 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
     }
 
     def __init__(self, address: str, *, render_mode: Optional[str] = None, **options: Any) -> None:
-        self._env = _RemoteEnv(address, **options)
+        self._env = _RemoteEnv(address, **_taken(options))
         self._view = self._env.view(BACKEND, graph_type=gymnasium.spaces.GraphInstance)
         try:
             _check_render_mode(self._env, render_mode)
@@ -109,7 +109,7 @@ class RemoteVectorEnv(VectorEnv):
         render_mode: Optional[str] = None,
         **options: Any,
     ) -> None:
-        self._env = env = _RemoteVectorEnv(address, **options)
+        self._env = env = _RemoteVectorEnv(address, **_taken(options))
         self._view = env.view(BACKEND, graph_type=gymnasium.spaces.GraphInstance)
         try:
             if num_envs not in (None, 1, env.num_envs):
@@ -168,6 +168,13 @@ class RemoteVectorEnv(VectorEnv):
     def set_attr(self, name: str, values: Any) -> None:
         """Raise NotImplementedError."""
         self.call(name)
+
+
+def _taken(options: Dict[str, Any]) -> Dict[str, Any]:
+    """Return options, and leave none where a traceback would show a token among them."""
+    taken = options.copy()
+    options.clear()
+    return taken
 
 
 def _check_render_mode(env: Union[_RemoteEnv, _RemoteVectorEnv], requested: Optional[str]) -> None:

@@ -11,7 +11,7 @@ from .results import EpisodeError, EpisodeResult, RunResult
 from .timing import Timing
 
 
-class Tally:
+class Collector:
     """Collects the episodes of a run; of each, the journal is told first.
 
     Args:
