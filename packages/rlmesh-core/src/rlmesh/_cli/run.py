@@ -70,7 +70,7 @@ def run_model(
             result = replace(result, errors=())
         if result is not None and (result.episodes or result.errors):
             print_result(f"{name} on {', '.join(addresses)}", result, total)
-    if result.errors:
+    if result is not None and result.errors:
         raise typer.Exit(1)
 
 

@@ -481,9 +481,9 @@ def _play(
         timing = Timing.of((lane.usage for lane in lanes), perf_counter() - started)
         if journal is not None and missing:
             journal.finish(joined.metadata, timing)
+        return timing
     finally:
         watch.run_end(collector.result(timing))
-    return timing
 
 
 def _horizon(requested: Optional[int]) -> int:

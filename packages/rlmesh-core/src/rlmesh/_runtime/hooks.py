@@ -221,8 +221,9 @@ def checked_hooks(hooks: Any) -> Sequence[RunHooks]:
     Raises:
         TypeError: There is something else.
     """
-    is_one = isinstance(hooks, RunHooks) or not isinstance(hooks, Iterable)
-    several: List[Any] = [hooks] if is_one else list(hooks)
+    several: List[Any] = [hooks]
+    if isinstance(hooks, Iterable) and not isinstance(hooks, RunHooks):
+        several = list(hooks)
     for hook in several:
         if not isinstance(hook, RunHooks):
             raise TypeError(f"hooks: expected RunHooks, or a sequence of them, got {hook!r}")
