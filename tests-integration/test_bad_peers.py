@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import random
 import socket
@@ -37,6 +38,12 @@ ZMTP_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + b"\x00" +
 # A valid action of `envs.Everything`: both, grip, image (in the payload), move, say.
 ACTION = [[b"\x00\x01\x01", 11], 1, None, bytes(28), "abc"]
 IMAGE = bytes(30_000)
+
+
+@pytest.fixture(autouse=True)
+def _a_session_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test another session id: one that was closed is never opened again."""
+    monkeypatch.setitem(globals(), "SESSION", os.urandom(16))
 
 
 @pytest.fixture(scope="module")
