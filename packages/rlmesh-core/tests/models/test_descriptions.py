@@ -37,7 +37,9 @@ def test_a_spec_is_told_as_its_plain_form():
 
 
 @pytest.mark.parametrize(
-    ("function", "name"), [(crop, "crop"), (Crop(), "Crop"), (len, "len")], ids=str
+    ("function", "name"),
+    [(crop, "crop"), (Crop(), "Crop"), (len, "len")],
+    ids=["function", "object", "builtin"],
 )
 def test_functions_are_told_by_their_name(function, name):
     told = spec_of(transform=function)["spec"]["input"]["eye"]
