@@ -27,7 +27,7 @@ from peers import (
     STEP,
     RawPeer,
 )
-from servers import ServerProcess, Servers
+from servers import PATIENCE, ServerProcess, Servers
 
 import rlmesh
 
@@ -90,6 +90,43 @@ def test_garbage_from_a_plain_tcp_client_harms_nobody(data: bytes, server: Serve
             ConnectionError
         ):
             connection.sendall(data)
+
+
+class PlainDealer:
+    """A DEALER of a name of its own, made of a TCP socket."""
+
+    def __init__(self, address: str, name: bytes) -> None:
+        host, _, port = address.replace("tcp://", "").partition(":")
+        self.connection = socket.create_connection((host, int(port)), timeout=PATIENCE)
+        self.heard = b""
+        self.connection.sendall(ZMTP_GREETING)
+        self.wait_for(b"NULL", 1)
+        fields = ((b"Socket-Type", b"DEALER"), (b"Identity", name))
+        parts = [bytes([len(k)]) + k + len(v).to_bytes(4, "big") + v for k, v in fields]
+        ready = b"\x05READY" + b"".join(parts)
+        self.connection.sendall(bytes([4, len(ready)]) + ready)
+        self.wait_for(b"READY", 1)
+
+    def send(self, frame: bytes) -> None:
+        self.connection.sendall(bytes([0, len(frame)]) + frame)
+
+    def wait_for(self, word: bytes, times: int) -> None:
+        """Read until the other side has said something so many times in all."""
+        while self.heard.count(word) < times:
+            data = self.connection.recv(4096)
+            assert data, f"hung up after {self.heard!r}"
+            self.heard += data
+
+
+def test_a_peer_of_a_name_that_is_taken_harms_nobody(server: ServerProcess) -> None:
+    first, second = PlainDealer(server.address, b"me"), PlainDealer(server.address, b"me")
+    for dealer in (first, second, first):
+        dealer.send(b"garbage")
+    second.wait_for(b"PING", 1)
+    first.connection.close()
+    # ZeroMQ's next heartbeat to the one that hung up would be one too many.
+    with contextlib.closing(second.connection):
+        second.wait_for(b"PING", 2)
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,8 @@ class ZmqConnection:
         socket.heartbeat_ivl = HEARTBEAT_INTERVAL_MS
         socket.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
         socket.reconnect_ivl_max = 1000
-        # The server's route survives what ZeroMQ restores by itself, also while nobody calls.
+        # The server's route survives what ZeroMQ restores by itself, also while nobody calls. One
+        # that the server still takes for another is made anew by the next call.
         socket.routing_id = b"c" + os.urandom(15)
         socket.ipv6 = self._ipv6
         self._token.secure_client(socket)

@@ -58,8 +58,7 @@ class ZmqListener:
         self._socket: Any = context.socket(zmq.ROUTER)
         self._socket.linger = _LINGER_MS
         self._socket.router_mandatory = True
-        # A client that comes back may be faster than the news that it was gone.
-        self._socket.router_handover = True
+        # Never with router_handover: whoever knows a peer's id could end the process, as below.
         self._socket.sndtimeo = 0
         # With a full receive queue, libzmq 4.3.5 ends the process ("Assertion failed: !_io_error")
         # when the peer hangs up at the wrong moment. So there is none that fills.
