@@ -124,8 +124,7 @@ class ZmqConnection:
     def close(self) -> None:
         """Free the sockets; calling it again does nothing."""
         if self._socket is not None:
-            # A goodbye that is still queued gets its chance; an unreachable server does not.
-            self._drop(linger_ms=1000 if self._connected else 0)
+            self._drop()
 
     def _open(self) -> None:
         self._connected = self._is_checked = False
@@ -160,8 +159,10 @@ class ZmqConnection:
             self._drop()
             raise AddressError(f"address: cannot connect to {self._address}: {exc}") from exc
 
-    def _drop(self, linger_ms: int = 0) -> None:
-        self._socket.linger = linger_ms
+    def _drop(self) -> None:
+        # Without lingering: if the other side hangs up meanwhile, libzmq 4.3.5 may end the process
+        # ("Assertion failed: !_io_error"). Whoever has to be sure that something arrived waits for
+        # its answer.
         self._release()
         self._socket = None
 
