@@ -79,7 +79,7 @@ class Evaluation:
     def _start_evaluator(self) -> PythonProcess:
         addresses = [self.processes[name].address for name in ("model", "env")]  # type: ignore[attr-defined]
         files = str(self.journal), str(self._episodes), str(self.saved)
-        return self._serve.start("journaled_run.py", *addresses, *files)
+        return self._serve.start("evaluator.py", *addresses, *files)
 
 
 @pytest.mark.timeout(600)

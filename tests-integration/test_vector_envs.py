@@ -295,3 +295,14 @@ def test_a_native_mask_will_do(servers: Server) -> None:
         assert again[0] == first[0]
         assert again[1] == first[1]
         assert again[2] != first[2]
+
+
+def test_a_server_counts_the_steps_of_a_vector_env() -> None:
+    envs = gymnasium.make_vec("CartPole-v1", 2, vectorization_mode="sync")
+    with rlmesh.EnvServer(envs) as server, rlmesh.RemoteVectorEnv(server.address) as env:
+        env.reset(seed=0)
+        env.step([0, 1])
+        found = rlmesh.stats(server.address)
+    assert found.requests == {"reset": 1, "step": 1}
+    counts = {phase: latency.count for phase, latency in found.latencies.items()}
+    assert counts == {"reset": 1, "step": 1, "render": 0, "codec": 2}

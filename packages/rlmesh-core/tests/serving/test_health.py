@@ -81,18 +81,6 @@ def test_stats_count_what_an_env_executed(server: rlmesh.EnvServer) -> None:
         assert 0 < latency.mean <= latency.max
 
 
-def test_the_steps_of_a_vector_env_are_counted() -> None:
-    gymnasium = pytest.importorskip("gymnasium")
-    envs = gymnasium.make_vec("CartPole-v1", 2, vectorization_mode="sync")
-    with rlmesh.EnvServer(envs) as server, rlmesh.RemoteVectorEnv(server.address) as env:
-        env.reset(seed=0)
-        env.step([0, 1])
-        found = rlmesh.stats(server.address)
-    assert found.requests == {"reset": 1, "step": 1}
-    counts = {phase: latency.count for phase, latency in found.latencies.items()}
-    assert counts == {"reset": 1, "step": 1, "render": 0, "codec": 2}
-
-
 def test_both_are_answered_while_a_step_runs(tmp_path: Path) -> None:
     held = Held(tmp_path / "until")
     with rlmesh.EnvServer(held) as server, rlmesh.RemoteEnv(server.address) as env:

@@ -1,4 +1,4 @@
-"""An evaluator process of the tests: `python journaled_run.py MODEL ENV JOURNAL SEEDS SAVED`.
+"""An evaluator process of the tests: `python evaluator.py MODEL ENV JOURNAL SEEDS SAVED`.
 
 It runs the model served at MODEL in the envs served at ENV, with a journal, and saves the result.
 """
