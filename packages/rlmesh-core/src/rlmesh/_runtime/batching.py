@@ -46,6 +46,7 @@ class BatchQueue(Generic[LaneT, JobT]):
         self._sent: Dict[LaneT, float] = {}
         self._on_the_way: Deque[float] = deque(maxlen=_RECENT)
         self._due: Sequence[LaneT] = ()
+        self._began = 0.0
         # What the scheduler is to learn when there is time: not before the lanes have acted.
         self._news: List[Callable[[], None]] = []
 
@@ -74,10 +75,14 @@ class BatchQueue(Generic[LaneT, JobT]):
         now, away = monotonic(), None
         sent = self._sent.pop(lane, None)
         if sent is not None:
-            # It may have come while something else was predicted, and nobody looked.
-            # Whatever a lane says of its env: no way takes less than nothing.
-            self._on_the_way.append(max(now - sent - env_seconds, 0.0))
-            away = min(env_seconds + min(self._on_the_way), now - sent)
+            fewest = self._began - sent
+            if fewest < 0:
+                # Whatever a lane says of its env: no way takes less than nothing.
+                self._on_the_way.append(max(now - sent - env_seconds, 0.0))
+            # Else it came while something was predicted, and nobody looked. Until one is seen to
+            # come, believe that the way takes nothing: waiting for one then shows what it takes.
+            usual = env_seconds + min(self._on_the_way, default=0.0)
+            away = min(max(usual, fewest), now - sent)
         self._scheduler.lane_ready(lane, now, away)
 
     def delay(self) -> float:
@@ -94,7 +99,8 @@ class BatchQueue(Generic[LaneT, JobT]):
 
     def take(self) -> List[Tuple[LaneT, JobT]]:
         """Return the lanes and jobs that are due, to be predicted now."""
-        self._scheduler.forward_started(self._due, monotonic())
+        self._began = monotonic()
+        self._scheduler.forward_started(self._due, self._began)
         return [(lane, self._jobs.pop(lane)) for lane in self._due]
 
     def taken(self) -> None:
