@@ -40,7 +40,7 @@ class Collector:
         if self.journal is not None:
             self.journal.add(episode)
         if self._on_result is not None:
-            self._on_result(episode)
+            self._watch.tell(self._on_result, episode)
         self._watch.episode_end(episode)
         if self.meter is not None:
             self.meter.add(episode)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._tasks import Cancelled
 
 from .lane import Lane
 from .plan import Attempt
@@ -128,7 +129,8 @@ class Watch:
         hooks: The hooks.
 
     Attributes:
-        failure: What a hook or `tick` raised, which no episode has failed with.
+        failure: What a hook, `tick` or `tell` raised, which no episode has failed with. Nobody is
+            told of anything afterwards, but of the run's end.
         tick: What is called before each step; None for nothing.
         sees_starts: Whether a hook wants to know of the starts of episodes.
         sees_steps: Whether a hook wants to know of steps.
@@ -206,7 +208,14 @@ class Watch:
             for hook in reversed(self._hooks):
                 stack.callback(hook.on_run_end, result)
 
+    def tell(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function of the user's as if it were a hook's."""
+        self._call((function,), *arguments)
+
     def _call(self, functions: Sequence[Callable[..., object]], *arguments: Any) -> None:
+        if self.failure is not None:
+            # The run ends, as soon as the lane where that was raised has ended.
+            raise Cancelled
         try:
             for function in functions:
                 function(*arguments)

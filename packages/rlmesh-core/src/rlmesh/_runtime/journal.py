@@ -112,6 +112,14 @@ class Journal:
     def close(self) -> None:
         """Let others have the file; calling it again does nothing."""
         if self._fd is not None:
+            # A process that is being started may have a copy of the descriptor for a moment.
+            with contextlib.suppress(OSError):
+                _unlock(self._fd)
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Close the file, which another process may go on writing."""
+        if self._fd is not None:
             os.close(self._fd)
             self._fd = None
 
@@ -192,13 +200,19 @@ class Journal:
         return JournalError(f"{self._path}: cannot be written: {exc.strerror}")
 
 
+def _unlock(fd: int) -> None:
+    import fcntl
+
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
 _open: weakref.WeakSet[Journal] = weakref.WeakSet()
 
 
 def _close_inherited() -> None:
     """Have a forked process give up its parent's locks, which would outlive the parent."""
     for journal in list(_open):
-        journal.close()
+        journal.give_up()
 
 
 if hasattr(os, "register_at_fork"):
