@@ -27,7 +27,7 @@ _SEND_QUEUE = 16
 """Messages that wait to be sent at most; one that finds no room is lost, and sent again."""
 _FAST_WAIT_MS = 50
 """How long a receive looks at the socket alone, before it also watches the connection."""
-_FAILED_HANDSHAKES = 3
+_FAILED_HANDSHAKES = 5
 
 _EVENTS = (
     zmq.EVENT_CONNECTED
