@@ -76,13 +76,16 @@ def test_a_run_that_was_ended_goes_on_to_the_same_result(make_model, path, tmp_p
             # The one that `on_result` choked on is in the journal, too.
             assert len(seen) == count
         # With several lanes, so is what the others finished before they heard of it.
-        assert lines(path) == 7 or (concurrency > 1 and lines(path) == 8)
+        played = lines(path)
+        assert played == 7 or (concurrency > 1 and played == 8)
         result = make_model(odd).run(server, seeds=SEEDS, concurrency=concurrency, journal=path)
     assert result == undisturbed
     assert lines(path) == len(SEEDS)
     assert RunResult.load(path) == result
     assert RunResult.load(path).metadata == result.metadata
     assert RunResult.load(path).timing == result.timing
+    # If the calls that were ended had played all of them, nobody has measured the run.
+    assert (result.timing is None) == (played == len(SEEDS))
 
 
 def test_nobody_is_told_of_another_episode_after_on_result_has_raised(make_model, tmp_path):
@@ -104,7 +107,19 @@ def test_a_run_that_is_complete_is_not_played_again(path):
     before, env, seen = path.read_bytes(), Countdown(), []
     again = rlmesh.run(Model(odd), env, seeds=SEEDS, journal=str(path), on_result=seen.append)
     assert again == first
+    assert again.timing == first.timing
     assert (env.log, seen, path.read_bytes()) == ([], [], before)
+
+
+def test_a_run_that_was_ended_after_its_last_episode_has_no_timing(path):
+    on_result, seen = stop_at(len(SEEDS) - 1)
+    with pytest.raises(Stop):
+        Model(odd).run(Countdown(), seeds=SEEDS, on_result=on_result, journal=path)
+    assert (len(seen), lines(path), lines(path, "metadata")) == (len(SEEDS) - 1, len(SEEDS), 0)
+    for _ in range(2):
+        result = Model(odd).run(Countdown(), seeds=SEEDS, journal=path)
+        assert result == RunResult.load(path)
+        assert (result.timing, RunResult.load(path).timing) == (None, None)
 
 
 def test_a_run_here_goes_on_with_a_served_model_and_elsewhere(path, tmp_path):

@@ -443,8 +443,8 @@ def _play(
     collector: Collector,
     watch: Watch,
     show: Optional[OnProgress],
-) -> Timing:
-    """Play the episodes of a run that its journal does not have yet.
+) -> Optional[Timing]:
+    """Play the episodes of a run that its journal does not have yet; return its timing.
 
     Args:
         joined: The lanes.
@@ -479,7 +479,8 @@ def _play(
             watch=watch,
         ).run(joined.wait)
         timing = Timing.of((lane.usage for lane in lanes), perf_counter() - started)
-        if journal is not None and missing:
+        if journal is not None:
+            timing = timing if missing else journal.timing
             journal.finish(joined.metadata, timing)
         return timing
     finally:

@@ -93,6 +93,11 @@ class Journal:
         """The episodes that were finished before this run took the journal up."""
         return list(self._records.episodes.values())
 
+    @property
+    def timing(self) -> Optional[Timing]:
+        """The timing of the last call that played something and came to its end, before this one."""
+        return self._records.timing
+
     def add(self, episode: Episode) -> None:
         """Write an episode that was finished, or given up.
 
@@ -101,13 +106,14 @@ class Journal:
         """
         self._append(episode_line(episode))
 
-    def finish(self, metadata: Mapping[str, Any], timing: Timing) -> None:
-        """Write how the run was made, now that it has come to its end.
+    def finish(self, metadata: Mapping[str, Any], timing: Optional[Timing]) -> None:
+        """Write how the run was made, now that it has come to its end, if that is not written yet.
 
         Raises:
             JournalError: It cannot be written.
         """
-        self._append(end_line(metadata, timing))
+        if (metadata, timing) != (self._records.metadata, self._records.timing):
+            self._append(end_line(metadata, timing))
 
     def close(self) -> None:
         """Let others have the file; calling it again does nothing."""
