@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from rlmesh._tasks import Cancelled, Promise, complete, run_together
@@ -104,3 +107,23 @@ def test_a_promise_gives_its_value_or_raises_its_error():
         complete(get(broken))
     with pytest.raises(RuntimeError, match="must not wait"):
         complete(get(Promise()))
+
+
+def test_a_settled_promise_is_freed_without_the_garbage_collector():
+    class Image:
+        """What a promise has been for."""
+
+    images = []
+
+    async def look():
+        promise = Promise()
+        promises.append(promise)
+        images.append(weakref.ref(await promise))
+
+    promises = []
+    gc.disable()
+    try:
+        run_together([look(), look()], lambda: promises.pop().set(Image()))
+    finally:
+        gc.enable()
+    assert [image() for image in images] == [None, None]

@@ -61,8 +61,10 @@ class Promise(Generic[T]):
 
     def _settle(self) -> None:
         self.settled = True
-        if self._callback is not None:
-            self._callback()
+        # Dropped at once: it may refer to this promise, and a value may be as large as images are.
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
 
     def __await__(self) -> Generator[Promise[T], None, T]:
         if not self.settled:

@@ -244,12 +244,15 @@ class RpcClient:
                 waits = time.monotonic() < busy_until
                 description = yield from self._control(OPEN, {**body, "wait": waits}, deadline)
             except Busy as exc:
-                busy, now = exc, time.monotonic()
-                if busy.in_line and now < busy_until:
+                now = time.monotonic()
+                stays_in_line = exc.in_line and now < busy_until
+                if not stays_in_line and (not exc.holder_gone or now > deadline - _GLANCE):
+                    raise
+                # With its traceback, it and this frame would keep each other in memory.
+                busy = exc.with_traceback(None)
+                if stays_in_line:
                     deadline = now + self._connect_timeout
                     continue
-                if not busy.holder_gone or now > deadline - _GLANCE:
-                    raise
             except RequestTimeout as exc:
                 raise (busy or exc) from None
             else:

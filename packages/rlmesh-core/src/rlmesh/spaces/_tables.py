@@ -46,24 +46,12 @@ def table(
     Raises:
         UnsupportedSpace: The value is no array, or does not fit the dtype or the shape.
     """
-
-    def cast(part: Any) -> Any:
-        if isinstance(part, (list, tuple)):
-            return [cast(each) for each in part]
-        if hasattr(part, "__index__") or not hasattr(part, "__float__"):
-            return part
-        if dtype.kind in "fV":
-            return float(part)
-        if infinite and dtype.kind == "i" and math.isinf(part):
-            return dtype.limits[part > 0]
-        return int(part)
-
     try:
         tensor = as_tensor(value)
         if tensor is None:
-            tensor = Tensor.from_values(cast(value), dtype.name)
+            tensor = Tensor.from_values(_cast(value, dtype, infinite), dtype.name)
         elif tensor.dtype != dtype.name:
-            flat = cast(list(tensor.flat()))
+            flat = _cast(list(tensor.flat()), dtype, infinite)
             tensor = Tensor(Tensor.from_values(flat, dtype.name).data, dtype.name, tensor.shape)
     except (InvalidValue, ValueError, OverflowError) as exc:
         raise UnsupportedSpace(f"{where}: expected {dtype.name} numbers: {exc}") from None
@@ -74,6 +62,18 @@ def table(
     if data == first * (len(data) // dtype.itemsize):
         return Tensor(first, dtype.name, ())
     return Tensor(data, dtype.name, tensor.shape)
+
+
+def _cast(part: Any, dtype: DType, infinite: bool) -> Any:
+    if isinstance(part, (list, tuple)):
+        return [_cast(each, dtype, infinite) for each in part]
+    if hasattr(part, "__index__") or not hasattr(part, "__float__"):
+        return part
+    if dtype.kind in "fV":
+        return float(part)
+    if infinite and dtype.kind == "i" and math.isinf(part):
+        return dtype.limits[part > 0]
+    return int(part)
 
 
 def tiled(part: Tensor, shape: Tuple[int, ...]) -> Tensor:
