@@ -215,7 +215,7 @@ def soak(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """A million mutated messages for each kind of server; `-- --frames N KIND...` for others."""
     install(session, *ours("rlmesh[numpy]"), "gymnasium", "pytest")
-    session.run("python", "tests-integration/fuzzing.py", *session.posargs)
+    session.run("python", "tests-integration/fuzzing/fuzz.py", *session.posargs)
 
 
 @nox.session

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import Any, Callable, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import msgpack
 import zmq
 from servers import PATIENCE
 
-OPEN = 2
-HELLO, PING, PROBE, RESET, STEP, RENDER, CLOSE = 0, 1, 3, 16, 17, 18, 19
+HELLO, PING, OPEN, PROBE, SHUTDOWN, FATE, STATS = range(7)
+RESET, STEP, RENDER, CLOSE, CONFIGURE_ROUTE, START_EPISODE, PREDICT = range(16, 23)
+SELECT = 25
 OK, ERROR = 0, 1
 INTRODUCTION = {
     "protocol": 1,
@@ -97,25 +98,44 @@ def tcp_server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 def zmq_server(answer: Callable[[List[Any]], Optional[bytes]]) -> Iterator[str]:
     """Answer the requests at a ROUTER, or leave those for which `answer` returns None."""
     context = zmq.Context()
-    router, stop = context.socket(zmq.ROUTER), context.socket(zmq.PAIR)
-    router.linger = stop.linger = 0
+    router = context.socket(zmq.ROUTER)
     port = router.bind_to_random_port("tcp://127.0.0.1")
+
+    def respond() -> None:
+        peer, control, *_ = router.recv_multipart()
+        reply = answer(msgpack.unpackb(control))
+        if reply is not None:
+            router.send_multipart([peer, reply])
+
+    with receiving(context, {router: respond}):
+        yield f"tcp://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def receiving(
+    context: zmq.Context[Any], receivers: Dict[Any, Callable[[], None]]
+) -> Iterator[None]:
+    """Have a thread call each socket's function whenever something arrives there.
+
+    Args:
+        context: The sockets' own, which is destroyed at the end.
+        receivers: The functions.
+    """
+    stop = context.socket(zmq.PAIR)
     stop.bind("inproc://stop")
 
     def run() -> None:
         poller = zmq.Poller()
-        poller.register(router, zmq.POLLIN)
-        poller.register(stop, zmq.POLLIN)
-        while stop not in dict(poller.poll()):
-            peer, control, *_ = router.recv_multipart()
-            reply = answer(msgpack.unpackb(control))
-            if reply is not None:
-                router.send_multipart([peer, reply])
+        for one in (stop, *receivers):
+            poller.register(one, zmq.POLLIN)
+        while stop not in (ready := dict(poller.poll())):
+            for one in ready:
+                receivers[one]()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        yield f"tcp://127.0.0.1:{port}"
+        yield
     finally:
         with context.socket(zmq.PAIR) as other:
             other.connect("inproc://stop")

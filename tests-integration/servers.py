@@ -77,6 +77,12 @@ class PythonProcess:
         (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
         return bool(int(caught, 16) >> (number - 1) & 1)
 
+    @property
+    def memory(self) -> int:
+        """What the process has in memory, in bytes."""
+        statm = Path(f"/proc/{self.process.pid}/statm").read_text()
+        return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
     def wait(self) -> int:
         """Return the exit status of the process, once it has ended."""
         return self.process.wait(PATIENCE)

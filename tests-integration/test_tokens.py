@@ -28,7 +28,7 @@ SESSION = b"0123456789abcdef"
 KINDS = {
     "env": {"name": "envs:Countdown"},
     "factory": {"name": "envs:Countdown", "factory": True},
-    "model": {"name": "fuzzing:Homing", "model": "numpy"},
+    "model": {"name": "policies:Homing", "model": "numpy"},
 }
 
 

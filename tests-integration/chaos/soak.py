@@ -29,7 +29,6 @@ import rlmesh.numpy
 LANES = 4
 EPISODES = range(40)
 MOST_GROWTH = 0.01
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Sample(NamedTuple):
@@ -48,8 +47,7 @@ class Sample(NamedTuple):
     @classmethod
     def of(cls, process: PythonProcess) -> Sample:
         proc = Path(f"/proc/{process.process.pid}")
-        memory = int((proc / "statm").read_text().split()[1]) * PAGE
-        return cls(memory, len(os.listdir(proc / "fd")), len(os.listdir(proc / "task")))
+        return cls(process.memory, len(os.listdir(proc / "fd")), len(os.listdir(proc / "task")))
 
 
 def evaluate(instance: str, factory: str, model: str) -> None:

@@ -95,7 +95,7 @@ class Journal:
 
     @property
     def timing(self) -> Optional[Timing]:
-        """The timing of the last call that played something and came to its end, before this one."""
+        """The timing of the last call before this one that came to its end."""
         return self._records.timing
 
     def add(self, episode: Episode) -> None:
@@ -121,9 +121,9 @@ class Journal:
             # A process that is being started may have a copy of the descriptor for a moment.
             with contextlib.suppress(OSError):
                 _unlock(self._fd)
-            self.give_up()
+            self.disown()
 
-    def give_up(self) -> None:
+    def disown(self) -> None:
         """Close the file, which another process may go on writing."""
         if self._fd is not None:
             os.close(self._fd)
@@ -218,7 +218,7 @@ _open: weakref.WeakSet[Journal] = weakref.WeakSet()
 def _close_inherited() -> None:
     """Have a forked process give up its parent's locks, which would outlive the parent."""
     for journal in list(_open):
-        journal.give_up()
+        journal.disown()
 
 
 if hasattr(os, "register_at_fork"):

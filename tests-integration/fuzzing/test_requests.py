@@ -1,13 +1,14 @@
-"""A server that is sent nonsense by many goes on serving a good client rightly; see fuzzing.py."""
+"""A server that is sent nonsense by many goes on serving a good client rightly; see fuzz.py."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from fuzzing import KINDS, fuzz
+from fuzz import fuzz
+from targets import KINDS
 
-FRAMES = 6_000
+FRAMES = 20_000
 MOST_GROWTH = 80 * 2**20
 """Bytes; more than a library costs that is imported late, with what waits to be handled."""
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import random
-import threading
 import warnings
 from typing import Any, Iterator, List
 
 import pytest
 import zmq
 from envs import Walk
-from fuzzing import KINDS, Mutator, record
+from mutations import Mutator
+from peers import receiving
 from policies import Scripted
-from servers import PATIENCE, ServerProcess, Servers
+from servers import ServerProcess, Servers
+from targets import KINDS, record
 
 import rlmesh.numpy
 from rlmesh.errors import RLMeshError
@@ -25,37 +26,24 @@ TRIALS = 60
 def man_in_the_middle(server: str, mutator: Mutator, rng: random.Random) -> Iterator[str]:
     """Pass requests on, and replies with changes; yield the address."""
     context = zmq.Context()
-    outside, stop = context.socket(zmq.ROUTER), context.socket(zmq.PAIR)
-    port = outside.bind_to_random_port("tcp://127.0.0.1")
-    stop.bind("inproc://stop")
+    outside: Any = context.socket(zmq.ROUTER)
     inside: Any = context.socket(zmq.DEALER)
+    port = outside.bind_to_random_port("tcp://127.0.0.1")
     inside.connect(server)
+    client: List[bytes] = [b""]
 
-    def run() -> None:
-        poller = zmq.Poller()
-        for one in (outside, inside, stop):
-            poller.register(one, zmq.POLLIN)
-        client: List[bytes] = [b""]
-        while stop not in (ready := dict(poller.poll())):
-            if outside in ready:
-                client[0], *frames = outside.recv_multipart()
-                inside.send_multipart(frames)
-            if inside in ready:
-                frames = inside.recv_multipart()
-                if rng.random() < 0.15:
-                    frames = mutator.reply_like(frames) or [b""]
-                outside.send_multipart([client[0], *frames])
+    def pass_request() -> None:
+        client[0], *frames = outside.recv_multipart()
+        inside.send_multipart(frames)
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
+    def pass_reply() -> None:
+        frames = inside.recv_multipart()
+        if rng.random() < 0.15:
+            frames = mutator.reply_like(frames) or [b""]
+        outside.send_multipart([client[0], *frames])
+
+    with receiving(context, {outside: pass_request, inside: pass_reply}):
         yield f"tcp://127.0.0.1:{port}"
-    finally:
-        with context.socket(zmq.PAIR) as other:
-            other.connect("inproc://stop")
-            other.send(b"")
-            thread.join(PATIENCE)
-        context.destroy(linger=0)
 
 
 def play(kind: str, address: str) -> None:
