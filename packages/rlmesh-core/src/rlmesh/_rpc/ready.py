@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -75,6 +74,8 @@ def _check_folder(file: Path) -> None:
 
 
 def _check_descriptor(fd: int) -> None:
+    import fcntl  # which Windows does not have
+
     try:
         mode = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
     except OSError:
