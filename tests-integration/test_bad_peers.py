@@ -6,7 +6,9 @@ import contextlib
 import os
 import pickle
 import random
+import signal
 import socket
+import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, List
 
@@ -31,6 +33,7 @@ from peers import (
     RawPeer,
 )
 from servers import PATIENCE, ServerProcess, Servers
+from traces import assert_soon
 
 import rlmesh
 
@@ -130,6 +133,23 @@ def test_a_peer_of_a_name_that_is_taken_harms_nobody(server: ServerProcess) -> N
     # ZeroMQ's next heartbeat to the one that hung up would be one too many.
     with contextlib.closing(second.connection):
         second.wait_for(b"PING", 2)
+
+
+def test_who_takes_nothing_and_hangs_up_while_a_server_ends_harms_it_not(serve: Servers) -> None:
+    server = serve("envs:Cameras")
+    dealer = PlainDealer(server.address, b"deaf")
+    with contextlib.closing(dealer.connection):
+        dealer.send(msgpack.packb([OPEN, 1, SESSION, 0, {"client": INTRODUCTION}]))
+        # More than the system takes for somebody who reads nothing.
+        for number in range(1, 61):
+            dealer.send(msgpack.packb([RESET, number, SESSION, 0, [0, None]]))
+        assert_soon(lambda: rlmesh.stats(server.address).requests.get("reset") == 60)
+        server.signal(signal.SIGTERM)
+        with contextlib.suppress(OSError):
+            for _ in range(30):
+                dealer.send(b"garbage")
+                time.sleep(0.01)
+    assert (server.wait(), server.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,13 @@ class MemoryListener:
         except queue.Empty:
             return None
 
-    def send(self, peer: bytes, control: bytes, payload: Sequence[memoryview] = ()) -> bool:
+    def send(
+        self,
+        peer: bytes,
+        control: bytes,
+        payload: Sequence[memoryview] = (),
+        is_last: bool = False,
+    ) -> bool:
         connection = self.network.routes.get(peer)
         if connection is None:
             return False

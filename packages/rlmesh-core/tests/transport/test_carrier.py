@@ -275,3 +275,34 @@ def test_a_connection_that_is_dropped_while_its_peer_ends_does_not_block_the_oth
     listener = listen()
     connect(listener.address).send(b"hello")
     assert received(listener).control == b"hello"
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "unix"])
+def test_what_is_said_last_arrives_before_the_end(scheme, open_ends, tmp_path):
+    listen, connect = open_ends
+    payload = memoryview(os.urandom(8 * MIB))
+    for i in range(5):
+        listener = listen("tcp://127.0.0.1:0" if scheme == "tcp" else f"unix://{tmp_path}/{i}")
+        connection = connect(listener.address, max_message=10 * MIB)
+        connection.send(b"hello")
+        peer = received(listener).peer
+        listener.send(peer, b"hello")
+        assert connection.receive(SOON).control == b"hello"
+        assert listener.send(peer, b"answer", [payload], is_last=True)
+        listener.close()
+        message = connection.receive(SOON)
+        assert message.control == b"answer"
+        assert message.payload[0] == payload
+
+
+def test_the_end_comes_also_where_nobody_listens(open_ends):
+    listen, _ = open_ends
+    listener = listen()
+    with zmq.Context() as context, context.socket(zmq.DEALER) as deaf:
+        deaf.linger, deaf.rcvhwm = 0, 1
+        deaf.connect(listener.address)
+        deaf.send(b"question")
+        peer = received(listener).peer
+        for _ in range(20):
+            listener.send(peer, b"answer", [memoryview(bytes(MIB))], is_last=True)
+        listener.close()

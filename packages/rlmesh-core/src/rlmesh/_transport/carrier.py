@@ -87,8 +87,21 @@ class Listener(Protocol):
         """Return the next message; None after `timeout` seconds, or when woken."""
         ...
 
-    def send(self, peer: bytes, control: bytes, payload: Sequence[memoryview] = ()) -> bool:
-        """Queue one message; return False when the peer cannot be reached."""
+    def send(
+        self,
+        peer: bytes,
+        control: bytes,
+        payload: Sequence[memoryview] = (),
+        is_last: bool = False,
+    ) -> bool:
+        """Queue one message; return False when the peer cannot be reached.
+
+        Args:
+            peer: As it came with a message of the peer's.
+            control: The control frame.
+            payload: The payload frames.
+            is_last: Whether `close` shall give the connection a moment to take all of it.
+        """
         ...
 
     def wake(self) -> None:

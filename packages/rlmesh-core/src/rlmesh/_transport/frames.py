@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Sequence
+from typing import Any, List, Optional, Sequence
 
 import zmq
 
@@ -10,9 +10,13 @@ from .carrier import MAX_PARTS
 
 
 def send_frames(
-    socket: Any, control: bytes, payload: Sequence[memoryview], copy: bool = False
-) -> None:
-    """Queue a message.
+    socket: Any,
+    control: bytes,
+    payload: Sequence[memoryview],
+    copy: bool = False,
+    track: bool = False,
+) -> Optional[zmq.MessageTracker]:
+    """Queue a message; return what tells when it is on its way, if it has a payload.
 
     Args:
         socket: A ZeroMQ socket.
@@ -20,14 +24,16 @@ def send_frames(
         payload: The payload frames.
         copy: Whether to copy them first: for a receiver in this process, which would otherwise
             share memory that the sender uses again.
+        track: Whether to return something.
     """
     if not payload:
         socket.send(control)
-        return
+        return None
     socket.send(control, zmq.SNDMORE)
     for part in payload[:-1]:
         socket.send(part, zmq.SNDMORE, copy=copy)
-    socket.send(payload[-1], copy=copy)
+    tracker: Optional[zmq.MessageTracker] = socket.send(payload[-1], copy=copy, track=track)
+    return tracker
 
 
 def receive_parts(socket: Any) -> List[memoryview]:

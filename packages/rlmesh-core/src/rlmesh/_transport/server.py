@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import socket as sockets
-from typing import Any, Optional, Sequence
+import time
+from typing import Any, List, Optional, Sequence
 
 import zmq
 
@@ -19,7 +20,10 @@ from .security import Token
 from .unix_lock import UnixLock
 from .unix_peer import trusted_users
 
-_LINGER_MS = 1000
+_WAKE_LINGER_MS = 1000
+_LAST_SECONDS = 1.0
+"""How long peers have to take what was said to them last."""
+
 _SEND_QUEUE = 1000
 """Messages that wait for one peer to take them; then it counts as one that cannot be reached."""
 
@@ -56,7 +60,9 @@ class ZmqListener:
         # An inproc address is only visible within one context.
         context = zmq.Context.instance() if parsed.scheme == "inproc" else self._context
         self._socket: Any = context.socket(zmq.ROUTER)
-        self._socket.linger = _LINGER_MS
+        # Without lingering: as with the full queue below, the process would be ended if a peer, of
+        # which something waits to be taken, says one thing more and hangs up.
+        self._socket.linger = 0
         self._socket.router_mandatory = True
         # Never with router_handover: whoever knows a peer's id could end the process, as below.
         self._socket.sndtimeo = 0
@@ -69,6 +75,7 @@ class ZmqListener:
         self._socket.ipv6 = ":" in parsed.host
         self._timeout = -1
         self._copy = parsed.scheme == "inproc"
+        self._last_words: List[zmq.MessageTracker] = []
         self._wake_context = context
         token.secure_server(self._socket)
         try:
@@ -104,28 +111,42 @@ class ZmqListener:
             return Incoming(peer, data, receive_parts(socket))
         return Incoming(peer, data, ()) if data else None
 
-    def send(self, peer: bytes, control: bytes, payload: Sequence[memoryview] = ()) -> bool:
+    def send(
+        self,
+        peer: bytes,
+        control: bytes,
+        payload: Sequence[memoryview] = (),
+        is_last: bool = False,
+    ) -> bool:
         """Queue one message; return False when the peer cannot be reached."""
         socket = self._socket
         try:
             socket.send(peer, zmq.SNDMORE)
-            send_frames(socket, control, payload, self._copy)
+            tracker = send_frames(socket, control, payload, self._copy, is_last)
         except zmq.ZMQError:
             return False
+        if tracker is not None:
+            self._last_words.append(tracker)
         return True
 
     def wake(self) -> None:
         """Make a `receive` that is under way, or the next one, return None. Any thread may."""
         # A listener that was closed in the meantime has nothing to wake.
         with contextlib.suppress(zmq.ZMQError), self._wake_context.socket(zmq.DEALER) as socket:
-            socket.linger = _LINGER_MS
+            socket.linger = _WAKE_LINGER_MS
             socket.connect(self._wake_endpoint)
             socket.send(b"")
 
     def close(self) -> None:
         """Free the socket, its threads and its file; calling it again does nothing."""
         if not self._socket.closed:
-            self._socket.close()
+            deadline = time.monotonic() + _LAST_SECONDS
+            try:
+                with contextlib.suppress(zmq.NotDone):
+                    for tracker in self._last_words:
+                        tracker.wait(max(deadline - time.monotonic(), 0))
+            finally:
+                self._socket.close()
         self._context.term()
         if self._lock is not None:
             self._lock.release()
