@@ -206,7 +206,7 @@ def kills(session: nox.Session) -> None:
 
 @nox.session(python=MAIN, requires=["wheels"])
 def soak(session: nox.Session) -> None:
-    """Ten minutes at full speed, in which no process may grow."""
+    """Ten minutes at full speed, in which no process may grow, and a warm-up of five."""
     install(session, *ours("rlmesh[numpy,gymnasium]"))
     session.run("python", "tests-integration/chaos/soak.py", *(session.posargs or ["10"]))
 
