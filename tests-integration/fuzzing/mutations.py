@@ -24,6 +24,8 @@ for _depth in (60, 900):
     for _ in range(_depth):
         _nested = [_nested]
     WRONG.append(_nested)
+# Packed, so that each use is a value of its own, which later changes may change.
+PACKED_WRONG = [msgpack.packb(value) for value in WRONG]
 LENGTHS = [
     b"\xdd\xff\xff\xff\xff",
     b"\xdf\xff\xff\xff\xff",
@@ -107,7 +109,7 @@ class Mutator:
             elif what == 4 and type(place[key]) is int:
                 place[key] = place[key] ^ 1 << rng.randrange(62)
             else:
-                place[key] = rng.choice(WRONG)
+                place[key] = unpack(rng.choice(PACKED_WRONG))
         with contextlib.suppress(OverflowError, ValueError):
             return [msgpack.packb(fields), *frames[1:]]
         return frames
