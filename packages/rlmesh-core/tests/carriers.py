@@ -67,6 +67,7 @@ class MemoryListener:
         self.address = "memory"
         self.inbox: queue.Queue[Optional[Incoming]] = queue.Queue()
         self.closed = False
+        self.last: List[bytes] = []  # what `close` would wait for
         self.network = network
         network.listener = self
 
@@ -83,6 +84,8 @@ class MemoryListener:
         payload: Sequence[memoryview] = (),
         is_last: bool = False,
     ) -> bool:
+        if is_last:
+            self.last.append(control)
         connection = self.network.routes.get(peer)
         if connection is None:
             return False

@@ -11,7 +11,7 @@ from ledgers import Ledger
 from worlds import SOON, World, assert_soon
 
 from rlmesh._rpc import client as client_module
-from rlmesh._wire.messages import PREDICT
+from rlmesh._wire.messages import PREDICT, unpack_reply
 from rlmesh.errors import Busy, ConnectionFailed, SecurityError
 
 
@@ -57,6 +57,8 @@ def _patient(_impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_call_under_way_is_finished_and_answered_after_a_drain() -> None:
     with serving(drain_timeout=0.0) as world:
         client, replies = world.client(), []
+        client.call(PREDICT, "before", (), SOON)
+        world.service.entered.clear()
         world.service.go_on.clear()
         calling = threading.Thread(
             target=lambda: replies.append(client.call(PREDICT, "a", (), SOON)[0][1])
@@ -69,7 +71,19 @@ def test_a_call_under_way_is_finished_and_answered_after_a_drain() -> None:
         calling.join(SOON)
         world.join()
         assert replies == ["a"]
+        assert [unpack_reply(reply).body[1] for reply in world.server._listener.last] == ["a"]
         assert world.service.released == [client._session]
+
+
+def test_what_is_answered_during_a_drain_is_not_kept_until_its_end() -> None:
+    with serving(drain_timeout=SOON) as world:
+        client = world.client()
+        world.server.stop()
+        for number in range(5):
+            client.call(PREDICT, number, (), SOON)
+        client.close()
+        world.join()
+        assert world.server._listener.last == []
 
 
 def test_a_server_without_sessions_ends_after_its_idle_time() -> None:

@@ -185,8 +185,7 @@ class RpcServer(Reception):
         control, payload = self._pack_outcome(session, op, outcome)
         session.running = False
         session.reply = (control, payload)
-        is_last = self._stopping.is_set()
-        self._listener.send(session.peer, control, payload, is_last)
+        self._listener.send(session.peer, control, payload, self._is_drained())
         if session.abandoned:
             self._sessions.end(session, "closed")
 
