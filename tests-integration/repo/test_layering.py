@@ -13,24 +13,26 @@ CORE = PACKAGES / "rlmesh-core" / "src"
 FOURTH_PARTY = PACKAGES.parent / "tests-integration" / "fourth_party" / "src"
 
 # What each top-level module or package of core may import, besides itself: the ones below it.
-VALUES = {"errors", "_values", "types", "backends", "_version"}
+TEXT = {"_text"}
+VALUES = {*TEXT, "errors", "_values", "types", "backends", "_version"}
 CONTRACT = {*VALUES, "spaces", "adapters", "_contract", "specs"}
 MESSAGES = {*CONTRACT, "_wire"}
 REQUESTS = {*MESSAGES, "_transport", "_rpc", "_tasks", "_logs"}
 MAY_IMPORT = {
-    "errors": set(),
+    "_text": set(),
+    "errors": TEXT,
     "_version": set(),
     "_tasks": set(),
-    "_logs": set(),
-    "_values": {"errors"},
-    "types": {"errors", "_values"},
-    "backends": {"errors", "_values", "types"},
+    "_logs": TEXT,
+    "_values": {*TEXT, "errors"},
+    "types": {*TEXT, "errors", "_values"},
+    "backends": {*TEXT, "errors", "_values", "types"},
     "spaces": VALUES,
     "adapters": {*VALUES, "spaces"},
     "_contract": {*VALUES, "spaces"},
     "specs": {*VALUES, "spaces", "_contract"},
     "_wire": CONTRACT,
-    "_transport": {"errors"},
+    "_transport": {*TEXT, "errors"},
     "_rpc": MESSAGES | {"_transport", "_tasks", "_logs"},
     "_runtime": CONTRACT | {"_tasks", "_logs"},
     "_envs": {*REQUESTS, "_runtime"},

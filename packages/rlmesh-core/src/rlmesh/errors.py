@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
+from ._text import MARGIN, printable, printable_block, printable_lines
+
 __all__ = [
     "AdapterResolutionError",
     "AddressError",
@@ -27,9 +29,15 @@ __all__ = [
     "UnsupportedSpace",
 ]
 
+_MAX_MESSAGE = 20_000
+_MAX_TRACEBACK = 20_000
+
 
 class RLMeshError(Exception):
     """Base of all errors below.
+
+    As text it is safe to print, whatever a peer has put into it: control characters are shown as
+    escapes, and lines after the first are indented. `args` has the message as it was given.
 
     Attributes:
         run_result: A `RunResult` with what was finished of the run that it ended; None where it
@@ -37,6 +45,9 @@ class RLMeshError(Exception):
     """
 
     run_result: Any = None
+
+    def __str__(self) -> str:
+        return printable_lines(super().__str__(), _MAX_MESSAGE, margin="  ")
 
 
 class AddressError(RLMeshError, ValueError):
@@ -117,7 +128,7 @@ class EnvCrashed(RLMeshError):
         message = super().__str__()
         if not self.stderr:
             return message
-        lines = "".join(f"\n  {line}" for line in self.stderr)
+        lines = "".join(f"\n{MARGIN}{printable(line)}" for line in self.stderr)
         return f"{message}\n\nThe last lines of its stderr:{lines}"
 
 
@@ -175,7 +186,8 @@ class RemoteError(RLMeshError):
         message = super().__str__()
         if not self.remote_traceback:
             return message
-        return f"{message}\n\nThe traceback on the other side:\n{self.remote_traceback.rstrip()}"
+        trace = printable_block(self.remote_traceback, _MAX_TRACEBACK)
+        return f"{message}\n\nThe traceback on the other side:\n{trace}"
 
 
 class EnvError(RemoteError):
@@ -221,7 +233,7 @@ class ModelError(RemoteError):
         if not self.inputs:
             return super().__str__()
         given = "".join(
-            f"\n  {path}: {kind} {shape or ''}".rstrip()
+            f"\n  {printable(path)}: {printable(kind)} {printable(shape or '')}".rstrip()
             for path, (kind, shape) in self.inputs.items()
         )
         return f"{super().__str__()}\n\nWhat predict was given:{given}"

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Type
 
 from rlmesh import errors
+from rlmesh._text import printable, printable_lines
 from rlmesh.errors import Busy, EnvCrashed, EnvError, ModelError, ProtocolError, RLMeshError
 
 _KINDS: Dict[str, Type[RLMeshError]] = {
@@ -16,6 +17,7 @@ _KINDS: Dict[str, Type[RLMeshError]] = {
 }
 _MAX_TRACEBACK = 20_000
 _MAX_MESSAGE = 10_000
+_MAX_NAME = 200
 
 
 def error_to_wire(
@@ -60,7 +62,7 @@ def error_from_wire(body: Any, name: str, address: str) -> RLMeshError:
     """
     if not isinstance(body, dict):
         return ProtocolError(f"{name} of {address}: the error that came back does not parse")
-    message, kind = str(body.get("message", "")), _KINDS.get(str(body.get("kind")))
+    message, kind = _cut(str(body.get("message", ""))), _KINDS.get(str(body.get("kind")))
     if kind is Busy:
         gone, in_line = bool(body.get("holder_gone")), bool(body.get("in_line"))
         return Busy(message, holder_gone=gone, in_line=in_line)
@@ -68,12 +70,13 @@ def error_from_wire(body: Any, name: str, address: str) -> RLMeshError:
         return _crash_from_wire(message, body)
     if kind is not None:
         return kind(message)
-    role, remote_type = str(body.get("kind")), str(body.get("type", "Exception"))
-    sentence = f"{name} of the {role} at {address} raised {remote_type}: {message}"
+    role = "model" if body.get("kind") == "model" else "env"
+    remote_type = printable(body.get("type", "Exception"), _MAX_NAME)
+    sentence = f"{name} of the {role} at {address} raised {remote_type}: {printable_lines(message)}"
     details = {
         "remote_type": remote_type,
         "remote_message": message,
-        "remote_traceback": str(body.get("traceback", "")),
+        "remote_traceback": str(body.get("traceback", ""))[-_MAX_TRACEBACK:],
     }
     if role == "model":
         return ModelError(sentence, inputs=_inputs_from_wire(body.get("inputs")), **details)
@@ -110,4 +113,8 @@ def _text(exc: BaseException) -> str:
         text = str(exc)
     except Exception as broken:
         return f"<the message raised {type(broken).__name__}>"
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "..."
