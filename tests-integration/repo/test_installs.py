@@ -133,3 +133,18 @@ def test_editable_installs_work_beside_wheels_and_in_any_order(
         for name, file in (("core", core), ("numpy", backend)):
             home = root / "packages" / f"rlmesh-{name}" if name in editable else venv.bin.parent
             assert home in Path(file).parents
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_the_public_distribution_of_the_same_name_is_refused_in_either_order(
+    venv: Any, noxfile: Any, ours_first: bool
+) -> None:
+    steps = [noxfile.ours("rlmesh-numpy"), ["--no-deps", noxfile.PEER]]
+    for arguments in steps if ours_first else steps[::-1]:
+        venv.install(*arguments)
+    for module in ("rlmesh", "rlmesh.numpy"):
+        done = venv.run(venv.python, "-c", f"import {module}")
+        assert done.returncode != 0
+        last = done.stderr.strip().splitlines()[-1]
+        assert last.startswith("ImportError: two distributions with the import name rlmesh")
+        assert "./packages/rlmesh-core" in last

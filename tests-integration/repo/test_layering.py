@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "_text": set(),
     "errors": TEXT,
     "_version": set(),
+    "_rlmesh": set(),
     "_tasks": set(),
     "_logs": TEXT,
     "_values": {*TEXT, "errors"},
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "_envs": {*REQUESTS, "_runtime"},
     "_models": {*REQUESTS, "_runtime", "_envs"},
     "recorder": {*CONTRACT, "_runtime"},
-    "__init__": {*REQUESTS, "_runtime", "_envs", "_models", "recorder"},
+    "__init__": {*REQUESTS, "_rlmesh", "_runtime", "_envs", "_models", "recorder"},
     "testing": {*REQUESTS, "_runtime", "_envs", "_models", "recorder", "__init__"},
     "_cli": {*REQUESTS, "_runtime", "_envs", "_models", "recorder", "__init__"},
 }

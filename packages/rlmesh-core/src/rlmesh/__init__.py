@@ -7,6 +7,7 @@ __path__ = __import__("pkgutil").extend_path(__path__, __name__)
 import importlib
 from typing import TYPE_CHECKING, Any, List
 
+import rlmesh._rlmesh  # noqa: F401 - first: raises where another project is mixed with this one
 from rlmesh._version import __version__
 
 if TYPE_CHECKING:
