@@ -185,7 +185,11 @@ class Faulty(gymnasium.Env[Any, Any]):
         "size 2": lambda: np.array([1.5, 2.5]),
         "none": lambda: None,
         "text": lambda: "high",
-        "complex": lambda: 1j,
+        "long double": lambda: np.longdouble(1.5),
+        "infinity": lambda: np.float32(np.inf),
+        "digits": lambda: np.str_("1e999"),
+        "complex": lambda: np.complex64(1j),
+        "huge": lambda: 10**400,
     }
     RESULTS: Dict[str, Callable[[Any], Any]] = {  # noqa: RUF012
         "two": lambda o: (o, 1.0),
@@ -193,6 +197,9 @@ class Faulty(gymnasium.Env[Any, Any]):
         "nothing": lambda o: None,
         "number": lambda o: 5,
         "flags": lambda o: (o, 1.0, np.bool_(True), np.array([0]), {}),
+        "float flags": lambda o: (o, 1.0, np.float32(1), np.array(0.0), {}),
+        "nan flag": lambda o: (o, 1.0, False, np.float64("nan"), {}),
+        "text flag": lambda o: (o, 1.0, np.str_("False"), False, {}),
         "bad flags": lambda o: (o, 1.0, np.array([True, False]), False, {}),
         "no info": lambda o: (o, 1.0, False, False, None),
         "info list": lambda o: (o, 1.0, False, False, [1, 2]),

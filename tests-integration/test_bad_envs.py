@@ -151,6 +151,8 @@ def test_values_out_of_bounds_are_warned_of_once(serve: Servers) -> None:
         ("nan", math.nan),
         ("0-d", 1.5),
         ("size 1", 1.5),
+        ("long double", 1.5),
+        ("infinity", math.inf),
     ],
 )
 def test_any_single_number_is_a_reward(
@@ -161,9 +163,9 @@ def test_any_single_number_is_a_reward(
     assert struct.pack("=d", received) == struct.pack("=d", expected)
 
 
-@pytest.mark.parametrize("reward", ["size 2", "none", "text", "complex"])
+@pytest.mark.parametrize("reward", ["size 2", "none", "text", "digits", "complex", "huge"])
 def test_what_is_no_single_number_is_no_reward(reward: str, env: rlmesh.numpy.RemoteEnv) -> None:
-    with pytest.raises(InvalidValue, match=r"step: expected a number and two booleans .* reward="):
+    with pytest.raises(InvalidValue, match=r"^reward: expected a number.*, got "):
         misbehave(env, "step", reward=reward)
 
 
@@ -174,7 +176,9 @@ def test_what_is_no_single_number_is_no_reward(reward: str, env: rlmesh.numpy.Re
         ("six", "step: expected 5 values from the env, got 6"),
         ("nothing", "step: expected 5 values from the env, got None"),
         ("number", "step: expected 5 values from the env, got 5"),
-        ("bad flags", r"step: expected a number and two booleans .*, terminated=array\("),
+        ("bad flags", r"^terminated: expected a bool, 0 or 1, got array\(\[ True, False\]\)"),
+        ("nan flag", r"^truncated: expected a bool, 0 or 1, got .*nan"),
+        ("text flag", r"^terminated: expected a bool, 0 or 1, got .*'False'"),
     ],
 )
 def test_a_step_that_returns_something_else_is_named(
@@ -186,6 +190,7 @@ def test_a_step_that_returns_something_else_is_named(
 
 def test_flags_and_infos_of_other_types_are_taken(env: rlmesh.numpy.RemoteEnv) -> None:
     assert misbehave(env, "step", result="flags")[2:] == (True, False, {})
+    assert misbehave(env, "step", result="float flags")[2:] == (True, False, {})
     assert misbehave(env, "step", result="no info")[4] == {}
     assert misbehave(env, "step", result="info list")[4] == {"info": [1, 2]}
     assert misbehave(env, "step", result="info mapping")[4] == {"a": 1}

@@ -47,6 +47,28 @@ def servers(serve_module: Servers) -> Server:
     return get
 
 
+def test_the_vector_env_of_atari_itself_is_served_though_its_rewards_are_integers() -> None:
+    import ale_py
+
+    gymnasium.register_envs(ale_py)
+
+    def make() -> Any:
+        return gymnasium.make_vec("ALE/Pong-v5", 2, vectorization_mode="vector_entry_point")
+
+    local = make()
+    actions = [np.array([step % 6, step % 5]) for step in range(40)]
+    expected = [local.reset(seed=1), *map(local.step, actions)]
+    with rlmesh.EnvServer(make()) as server, rlmesh.numpy.RemoteVectorEnv(server.address) as env:
+        arrived = [env.reset(seed=1), *map(env.step, actions)]
+    for ours, theirs in zip(arrived, expected):
+        assert_same(ours[0], theirs[0], "observations")
+    for ours, theirs in zip(arrived[1:], expected[1:]):
+        assert theirs[1].dtype == np.int32
+        assert ours[1].dtype == np.float64
+        assert ours[1].tolist() == theirs[1].tolist()
+        assert_same(ours[2:4], theirs[2:4], "flags")
+
+
 def rollout(env: Any, seed: Any, actions: Sequence[Any], mode: str) -> List[Any]:
     """Reset and execute the actions; where nobody else does, reset what is finished."""
     returned = [env.reset(seed=seed)]

@@ -32,3 +32,45 @@ class Countdown:
 
     def close(self):
         self.log.append(("close", None))
+
+
+class Countdowns:
+    """A vector of Countdown; steps of a finished one are refused until it is reset."""
+
+    def __init__(self, num_envs=3):
+        self.envs = [Countdown() for _ in range(num_envs)]
+        self.num_envs = num_envs
+        self.single_observation_space = self.envs[0].observation_space
+        self.single_action_space = self.envs[0].action_space
+        self.observation_space = self.single_observation_space.batched(num_envs)
+        self.action_space = self.single_action_space.batched(num_envs)
+        self.metadata = {"render_modes": ["ansi"], "autoreset_mode": "Disabled"}
+        self.render_mode = "ansi"
+        self.rewards = lambda rewards: rewards
+        self.flags = lambda flags: flags
+
+    def reset(self, *, seed=None, options=None):
+        self.seed = seed
+        self.options = options = dict(options or {})
+        mask = options.pop("reset_mask", [True] * self.num_envs)
+        seeds = seed if isinstance(seed, list) else [seed] * self.num_envs
+        for env, chosen, one in zip(self.envs, mask, seeds):
+            if chosen:
+                env.reset(seed=one)
+        return self._observe(), {"mask": mask}
+
+    def step(self, actions):
+        if any(env.count == 0 for env in self.envs):
+            raise RuntimeError("reset what is finished")
+        results = [env.step(action) for env, action in zip(self.envs, actions)]
+        rewards, done = [one[1] for one in results], [one[2] for one in results]
+        return self._observe(), self.rewards(rewards), self.flags(done), [False] * len(done), {}
+
+    def render(self):
+        return tuple(str(env.count) for env in self.envs)
+
+    def close(self):
+        """Nothing is held."""
+
+    def _observe(self):
+        return Tensor.from_values([[env.count] for env in self.envs], "int64")

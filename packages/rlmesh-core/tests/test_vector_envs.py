@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from countdown import Countdown
+from countdown import Countdown, Countdowns
 
 from rlmesh import EnvContract, EnvServer, Model, RemoteEnv, RemoteVectorEnv, Tensor
 from rlmesh._envs.client import EnvClient
@@ -18,49 +18,6 @@ from rlmesh._wire.messages import RESET
 from rlmesh.backends import NativeBackend
 from rlmesh.errors import Busy, EnvError, InvalidValue, NotReset, ProtocolError, SessionLost
 from rlmesh.spaces import Box, Discrete
-
-
-class Countdowns:
-    """A vector of Countdown; steps of a finished one are refused until it is reset."""
-
-    def __init__(self, num_envs=3):
-        self.envs = [Countdown() for _ in range(num_envs)]
-        self.num_envs = num_envs
-        self.single_observation_space = self.envs[0].observation_space
-        self.single_action_space = self.envs[0].action_space
-        self.observation_space = self.single_observation_space.batched(num_envs)
-        self.action_space = self.single_action_space.batched(num_envs)
-        self.metadata = {"render_modes": ["ansi"], "autoreset_mode": "Disabled"}
-        self.render_mode = "ansi"
-        self.rewards = lambda rewards: rewards
-        self.flags = lambda flags: flags
-
-    def reset(self, *, seed=None, options=None):
-        self.seed = seed
-        self.options = options = dict(options or {})
-        mask = options.pop("reset_mask", [True] * self.num_envs)
-        seeds = seed if isinstance(seed, list) else [seed] * self.num_envs
-        for env, chosen, one in zip(self.envs, mask, seeds):
-            if chosen:
-                env.reset(seed=one)
-        return self._observe(), {"mask": mask}
-
-    def step(self, actions):
-        if any(env.count == 0 for env in self.envs):
-            raise RuntimeError("reset what is finished")
-        results = [env.step(action) for env, action in zip(self.envs, actions)]
-        rewards, done = [one[1] for one in results], [one[2] for one in results]
-        return self._observe(), self.rewards(rewards), self.flags(done), [False] * len(done), {}
-
-    def render(self):
-        return tuple(str(env.count) for env in self.envs)
-
-    def close(self):
-        """Nothing is held."""
-
-    def _observe(self):
-        return Tensor.from_values([[env.count] for env in self.envs], "int64")
-
 
 ROWS = Tensor.from_values([[1, 2], [3, 4]], "int8")
 
@@ -206,12 +163,12 @@ def test_what_the_env_raises_arrives(served):
 @pytest.mark.parametrize(
     ("attribute", "returned", "message"),
     [
-        ("rewards", [1.0], r"rewards.shape: expected \(3,\), got \(1,\)"),
-        ("rewards", 1.0, r"rewards.shape: expected \(3,\), got \(\)"),
-        ("rewards", ["a", "b", "c"], "rewards"),
-        ("flags", [[True, True, True]], r"terminations.shape: expected \(3,\), got \(1, 3\)"),
-        ("flags", Tensor.from_values([0, 1, 0], "int64"), "terminations.dtype: expected bool"),
-        ("flags", None, "terminations: expected an array of bool"),
+        ("rewards", [1.0], "rewards: expected one for each of 3 sub-envs"),
+        ("rewards", 1.0, "rewards: expected one for each of 3 sub-envs"),
+        ("rewards", ["a", "b", "c"], r"rewards\[0\]: expected a number, got 'a'"),
+        ("flags", [[True, True, True]], "terminations: expected one for each of 3 sub-envs"),
+        ("flags", Tensor.from_values([0, 2, 0], "int64"), r"terminations\[1\]: expected a bool"),
+        ("flags", None, "terminations: expected one for each of 3 sub-envs, got None"),
     ],
 )
 def test_what_the_env_returns_must_fit(view, env, attribute, returned, message):
@@ -295,6 +252,12 @@ def test_a_partial_reset_is_not_made_in_another_session(served, env):
 )
 def test_infos_of_one_sub_env(infos, first, second):
     assert split_infos(infos, 2) == [first, second]
+
+
+def test_the_mask_of_an_info_is_made_of_flags():
+    assert split_infos({"a": [1, 2], "_a": [0.0, 1]}, 2) == [{}, {"a": 2}]
+    with pytest.raises(InvalidValue, match=r"infos\['_a'\]: expected a bool, 0 or 1, got 'False'"):
+        split_infos({"a": [1, 2], "_a": ["False", True]}, 2)
 
 
 def test_a_single_env_is_no_vector_env():

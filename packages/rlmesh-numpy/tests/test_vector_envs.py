@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rlmesh import EnvServer
+from rlmesh.errors import InvalidValue
 from rlmesh.numpy import Model, RemoteVectorEnv
 from rlmesh.numpy.gym import RemoteVectorEnv as GymRemoteVectorEnv
 
@@ -85,6 +86,64 @@ def test_a_vector_env_arrives_as_it_is(client):
         assert [int(one["pair"][0]) for one in finals] == ([2, 3, 4] if RESETS_AT_ONCE else [])
         env.close()
     local.close()
+
+
+class Returning(gymnasium.vector.SyncVectorEnv):
+    """Returns rewards and flags as it was told to."""
+
+    def __init__(self, convert):
+        super().__init__([Counter] * 3)
+        self.convert = convert
+
+    def step(self, actions):
+        observations, rewards, terminations, truncations, infos = super().step(actions)
+        flags = (self.convert(one) for one in (terminations, truncations))
+        return observations, self.convert(rewards), *flags, infos
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        *(
+            lambda column, dtype=dtype: column.astype(dtype)
+            for dtype in ("int8", "int32", ">i8", "uint8", "float32", "longdouble", "object")
+        ),
+        list,
+        np.ndarray.tolist,
+        lambda column: [np.float32(one) for one in column],
+        lambda column: [np.array(one) for one in column],
+        lambda column: [np.array([one]) for one in column],
+        lambda column: np.repeat(column, 2)[::2],
+    ],
+)
+def test_rewards_and_flags_may_be_arrays_of_any_real_dtype_and_lists(convert):
+    with EnvServer(Returning(convert)) as server, RemoteVectorEnv(server.address) as env:
+        env.reset(seed=[1, 2, 3])
+        rewards, terminations, truncations = env.step(np.array([1, 1, 1]))[1:4]
+    assert rewards.tolist() == [1.0, 1.0, 1.0]
+    assert rewards.dtype in ("float32", "float64")
+    assert exactly(terminations, np.array([True, False, False]))
+    assert exactly(truncations, np.array([False, False, False]))
+
+
+@pytest.mark.parametrize(
+    ("convert", "words"),
+    [
+        (lambda column: column.astype("complex64"), r"rewards\[0\]: expected a number, got "),
+        (lambda column: column.astype("str"), r"rewards\[0\]: expected a number, got '1.0'"),
+        (lambda column: column[:, None], r"rewards.shape: expected \(3,\), got \(3, 1\)"),
+        (lambda column: column * 2, r"terminations\[0\]: expected a bool, 0 or 1, got 2"),
+        (
+            lambda column: np.where(column == 0, np.nan, column),
+            r"terminations\[1\]: expected a bool, 0 or 1, got nan",
+        ),
+    ],
+)
+def test_rewards_and_flags_of_another_kind_are_named(convert, words):
+    with EnvServer(Returning(convert)) as server, RemoteVectorEnv(server.address) as env:
+        env.reset(seed=[1, 2, 3])
+        with pytest.raises(InvalidValue, match=words):
+            env.step(np.array([1, 1, 1]))
 
 
 def test_the_mode_is_known_where_gymnasium_does_not_say():

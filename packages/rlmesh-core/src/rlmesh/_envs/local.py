@@ -7,6 +7,7 @@ import sys
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._contract.scalars import as_count, as_flag, as_reward
 from rlmesh._values.native import NativeBackend
 from rlmesh._values.numpy_bridge import NumpyBridge
 from rlmesh._wire.info import plain_mapping
@@ -59,6 +60,7 @@ class LocalBase:
 
         Raises:
             AdapterResolutionError: The tags do not fit its spaces.
+            InvalidValue: Its spec has an episode length that is none.
         """
         metadata = self._metadata()
         if tags is not None:
@@ -66,13 +68,14 @@ class LocalBase:
         spec = getattr(self.env, "spec", None)
         mode = getattr(self.env, "render_mode", None)
         steps = getattr(spec, "max_episode_steps", None)
+        is_limited = steps is not None and steps != -1  # which says "no limit", as None does
         return EnvContract(
             env_id=str(getattr(spec, "id", None) or type(unwrapped(self.env)).__name__),
             observation_space=self.observation_space,
             action_space=self.action_space,
             metadata=metadata,
             render_mode=None if mode is None else str(mode),
-            max_episode_steps=None if steps is None else int(steps),
+            max_episode_steps=as_count(steps, "spec.max_episode_steps") if is_limited else None,
         )
 
     def render(self) -> Any:
@@ -151,20 +154,22 @@ class LocalEnv(LocalBase):
             raise InvalidValue(f"step: expected 5 values from the env, got {result!r}")
         if len(result) == 4:
             observation, reward, done, info = result
-            truncated = bool(done and info.get("TimeLimit.truncated", False))
-            result = observation, reward, bool(done) and not truncated, truncated, info
-        elif len(result) != 5:
+            terminated, truncated = as_flag(done, "done"), False
+            cut_off = info.get("TimeLimit.truncated") if isinstance(info, Mapping) else None
+            if terminated and cut_off is not None:
+                truncated = as_flag(cut_off, "info['TimeLimit.truncated']")
+                terminated = not truncated
+        elif len(result) == 5:
+            observation, reward, terminated, truncated, info = result
+        else:
             raise InvalidValue(f"step: expected 5 values from the env, got {len(result)}")
-        observation, reward, terminated, truncated, info = result
-        try:
-            # From an array of one element, too, which float() takes in old versions of NumPy only.
-            number = float(reward if isinstance(reward, float) else _item(reward))
-            return observation, number, bool(terminated), bool(truncated), info
-        except (TypeError, ValueError):
-            raise InvalidValue(
-                "step: expected a number and two booleans after the observation, got"
-                f" reward={reward!r}, terminated={terminated!r}, truncated={truncated!r}"
-            ) from None
+        return (
+            observation,
+            float(reward) if isinstance(reward, float) else as_reward(reward, "reward"),
+            terminated if type(terminated) is bool else as_flag(terminated, "terminated"),
+            truncated if type(truncated) is bool else as_flag(truncated, "truncated"),
+            info,
+        )
 
 
 def is_vector_env(env: Any) -> bool:
@@ -205,8 +210,3 @@ def _accepted(env: Any, names: Tuple[str, ...]) -> Tuple[str, ...]:
         if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
             return tuple(name for name in names if name in parameters)
     return names
-
-
-def _item(value: Any) -> Any:
-    """Return the only element of an array, and anything else as it is."""
-    return value.item() if getattr(value, "size", None) == 1 else value

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._contract.scalars import as_count, as_flags, as_rewards
 from rlmesh._values.tensor import Tensor
 from rlmesh.adapters.tags import EnvTags
 from rlmesh.errors import InvalidValue
-from rlmesh.spaces import Box, Space
+from rlmesh.spaces import Space
 
 from .local import LocalBase, is_vector_env, space_of, unwrapped
 
@@ -34,6 +35,7 @@ class LocalVectorEnv(LocalBase):
     Raises:
         UnsupportedSpace: See `LocalBase`.
         TypeError: See `LocalBase`; or it is a single env.
+        InvalidValue: Its number of sub-envs is no number.
     """
 
     def __init__(self, env: Any) -> None:
@@ -42,13 +44,9 @@ class LocalVectorEnv(LocalBase):
                 f"env: expected a vector environment, got {env!r}, which is a single one"
             )
         super().__init__(env)
-        self.num_envs = int(env.num_envs)
+        self.num_envs = as_count(env.num_envs, "num_envs")
         self.single_observation_space = space_of(env, "single_observation_space")
         self.single_action_space = space_of(env, "single_action_space")
-        shape = (self.num_envs,)
-        self._flags = Box(0, 1, shape, "bool")
-        floats = ("float16", "float32", "float64")
-        self._rewards = {name: Box(float("-inf"), float("inf"), shape, name) for name in floats}
 
     def contract(self, tags: Optional[EnvTags] = None) -> EnvContract:
         """Return what this env promises.
@@ -89,8 +87,9 @@ class LocalVectorEnv(LocalBase):
     def step(self, actions: Any) -> VectorStepResult:
         """Return observations, rewards, terminations, truncations and infos.
 
-        Rewards are float64, or what floats the env has; terminations and truncations are bool. All
-        three have the shape `(num_envs,)`.
+        The env may return rewards of any real dtype, flags of bools or of 0 and 1, and lists of
+        either. Here, rewards are float64, or the floats that the env has; terminations and
+        truncations are bool. All three have the shape `(num_envs,)`.
 
         Raises:
             InvalidValue: The env returned something else.
@@ -100,12 +99,11 @@ class LocalVectorEnv(LocalBase):
             count = len(result) if isinstance(result, (tuple, list)) else repr(result)
             raise InvalidValue(f"step: expected 5 values from the vector env, got {count}")
         observations, rewards, terminations, truncations, infos = result
-        dtype = str(getattr(rewards, "dtype", "float64"))
         return (
             observations,
-            self._rewards.get(dtype, self._rewards["float64"]).conform(rewards, "rewards"),
-            self._flags.conform(terminations, "terminations"),
-            self._flags.conform(truncations, "truncations"),
+            as_rewards(rewards, self.num_envs, "rewards"),
+            as_flags(terminations, self.num_envs, "terminations"),
+            as_flags(truncations, self.num_envs, "truncations"),
             infos,
         )
 

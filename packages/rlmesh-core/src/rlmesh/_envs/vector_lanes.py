@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._contract.scalars import as_flag
 from rlmesh._tasks import Promise
 from rlmesh._values.native import NativeBackend
 from rlmesh._values.tensor import Tensor
@@ -397,6 +398,9 @@ def split_infos(infos: Mapping[Any, Any], count: int) -> List[Dict[Any, Any]]:
     Args:
         infos: With native values.
         count: How many sub-envs there are.
+
+    Raises:
+        InvalidValue: An element of a mask is no flag.
     """
     own: List[Dict[Any, Any]] = [{} for _ in range(count)]
     for key, column in infos.items():
@@ -406,7 +410,8 @@ def split_infos(infos: Mapping[Any, Any], count: int) -> List[Dict[Any, Any]]:
         values = split_infos(column, count) if is_dict else _elements(column, count)
         mask = _elements(infos.get(f"_{key}"), count)
         for index, value in enumerate(values or ()):
-            if mask is None or mask[index]:
+            has_one = True if mask is None else mask[index]
+            if has_one is True or (has_one is not False and as_flag(has_one, f"infos['_{key}']")):
                 own[index][key] = value
     return own
 

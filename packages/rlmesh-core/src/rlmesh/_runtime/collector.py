@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any, Callable, Dict, List, Optional, Union
 
 from .hooks import Watch
@@ -33,10 +35,19 @@ class Collector:
         self._errors: List[EpisodeError] = []
         self._watch = watch
         self._on_result = on_result
+        self._has_warned_of_nan = False
 
     def finish(self, episode: EpisodeResult) -> None:
         """Take a finished episode."""
         self.finished.append(episode)
+        if math.isnan(episode.reward) and not self._has_warned_of_nan:
+            self._has_warned_of_nan = True
+            warnings.warn(
+                f"reward: the rewards of episode {episode.index} (seed {episode.seed}) add up to"
+                " nan, and so does the mean of this run; this warning is given once",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         if self.journal is not None:
             self.journal.add(episode)
         if self._on_result is not None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
-from rlmesh.errors import InvalidValue, NotReset
+from rlmesh._contract.scalars import as_flag
+from rlmesh.errors import NotReset
 
 from .context import Episode
 from .ports import EnvPort, Policy
@@ -209,8 +210,5 @@ def _success(info: Mapping[Any, Any]) -> Optional[bool]:
     for key in ("is_success", "success"):
         value = info.get(key)
         if value is not None:
-            try:
-                return bool(value)
-            except (TypeError, ValueError) as exc:
-                raise InvalidValue(f"info[{key!r}]: expected a truth value, got {value!r}") from exc
+            return as_flag(value, f"info[{key!r}]")
     return None
