@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
+from printed import row
 from results import finished
 
 from rlmesh import RunResult
-
-
-def row(out):
-    """Return the cells of the printed table: episodes, mean reward, success, steps."""
-    return out.splitlines()[-1].split()[:4]
 
 
 def save(path, seeds, planned=None):
@@ -56,7 +52,7 @@ def test_a_result_that_is_not_complete_says_so(rlmesh, tmp_path):
     status, out, err = rlmesh.run("results", path)
     assert status == 0
     assert "cut off by a crash" in err
-    assert out.splitlines()[-1].split()[:3] == ["3", "of", "4"]
+    assert row(out, 3) == ["3", "of", "4"]
 
 
 def test_a_file_that_is_none_of_ours_is_named(rlmesh, tmp_path):

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 
 import pytest
 from distributions import write_distribution
+from printed import row
 
 from rlmesh import RemoteEnv
-
-
-def row(out):
-    """Return the cells of the printed table: episodes, mean reward, success, steps."""
-    return out.splitlines()[-1].split()[:4]
 
 
 @pytest.mark.parametrize(
@@ -41,11 +38,16 @@ def test_several_episodes_run_at_once_with_the_same_result(rlmesh, address):
         run = ["run", "policies:one", address, *arguments, "--seeds", "0:6"]
         status, out, err = rlmesh.run(*run)
         assert (status, err) == (0, "")
-        # Below the table stands how busy the lanes were.
-        *table, timing = out.splitlines()
-        assert row("\n".join(table)) == ["6", "3", "100.0%", "18"]
+        assert row(out) == ["6", "3", "100.0%", "18"]
+        # Below the table stands where the time went, and how busy the lanes were.
+        spent, timing = out.splitlines()[-2:]
+        assert re.fullmatch(
+            r"\d+\.\d\d s in episodes: "
+            r"env \d+%, wire \d+%,( queue \d+%,)? predict \d+%, other \d+%",
+            spent,
+        )
         lanes = 2 if arguments == [other] else int(arguments[arguments.index("--concurrency") + 1])
-        assert timing.startswith(f"{lanes} lanes: ")
+        assert timing.startswith(f"{lanes} lanes for ")
 
 
 @pytest.mark.parametrize("served", [False, True], ids=["here", "served"])
@@ -92,10 +94,11 @@ def test_an_instruction_goes_to_a_model_that_takes_one(rlmesh, address):
 
 def test_where_no_terminal_is_there_is_only_the_table(rlmesh, address):
     _, out, err = rlmesh.run("run", "policies:one", address, "--seeds", "0:3")
-    title, header, rule, _ = out.splitlines()
+    title, header, rule, _, spent = out.splitlines()
     assert title == f"policies:one on {address}"
     assert header.split("  ")[0].strip() == "episodes"
     assert set(rule) <= {"─", "-"}
+    assert " s in episodes: env " in spent
     assert [character for character in out if ord(character) < 32 and character != "\n"] == []
     assert err == ""
 
@@ -238,7 +241,7 @@ def test_a_run_that_breaks_off_shows_what_was_finished_and_frees_the_env(
 ):
     status, out, err = rlmesh.run("run", f"policies:{name}", address, "--seeds", "0:5")
     assert status == expected
-    assert out.splitlines()[-1].split()[:6] == ["2", "of", "5", "3", "100.0%", "6"]
+    assert row(out, 6) == ["2", "of", "5", "3", "100.0%", "6"]
     assert ("Traceback" in err) == (expected == 1)
     with RemoteEnv(address, connect_timeout=10):
         pass

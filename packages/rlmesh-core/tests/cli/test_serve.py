@@ -7,6 +7,7 @@ import signal
 import socket
 
 import pytest
+from printed import row
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 TOKEN = "a-token-that-is-long-enough"
@@ -66,7 +67,7 @@ def test_the_printed_line_works_when_it_is_copied(rlmesh):
     assert program == "rlmesh"
     status, out, err = rlmesh.run(*arguments)
     assert (status, err) == (0, "")
-    assert out.splitlines()[-1].split()[:4] == ["20", "3", "100.0%", "60"]
+    assert row(out) == ["20", "3", "100.0%", "60"]
 
 
 def test_the_printed_lines_name_this_host_where_every_interface_is_served(rlmesh):
@@ -83,7 +84,7 @@ def test_the_printed_lines_name_this_host_where_every_interface_is_served(rlmesh
 def test_kwargs_go_to_the_callable(rlmesh):
     _, address = rlmesh.serve("envs:Walk", "--kwargs", '{"length": 7}')
     _, out, _ = rlmesh.run("run", "policies:one", address, "--seeds", "1")
-    assert out.splitlines()[-1].split()[:4] == ["1", "7", "100.0%", "7"]
+    assert row(out) == ["1", "7", "100.0%", "7"]
 
 
 @pytest.mark.parametrize(

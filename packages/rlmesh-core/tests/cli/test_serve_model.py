@@ -7,17 +7,13 @@ import signal
 import socket
 
 import pytest
+from printed import row
 
 from rlmesh import RemoteModel
 from rlmesh import run as run_served
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 TOKEN = "a-token-that-is-long-enough"
-
-
-def row(out):
-    """Return the cells of the printed table: episodes, mean reward, success, steps."""
-    return out.splitlines()[-1].split()[:4]
 
 
 @pytest.mark.parametrize("number", SIGNALS)

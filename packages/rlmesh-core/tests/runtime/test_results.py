@@ -6,6 +6,7 @@ import math
 import pytest
 
 from rlmesh import EpisodeResult, RunResult
+from rlmesh._runtime.timing import Timing, Usage
 
 
 def episode(index, reward=1.0, success=None, seconds=1.0):
@@ -53,7 +54,18 @@ def test_the_repr_says_what_matters():
     text = repr(RunResult((episode(0, 1.0, success=True), episode(1, 2.0, success=False))))
     assert text == (
         "RunResult(episodes=2, mean_reward=1.5, success_rate=50.0%, steps=20,"
-        " duration=12s: env 2s, wire 4s, adapter 2s, queue 2s, predict 2s)"
+        " duration=12s: env 2s, wire 4s, adapter 2s, queue 2s, predict 2s, other 0s)"
+    )
+
+
+def test_the_repr_of_a_parallel_run_tells_its_time_from_the_sum_over_its_lanes():
+    episodes = (episode(0, 1.0), episode(1, 2.0))
+    usages = [Usage(steps=10), Usage(steps=10)]
+    assert " steps=20, wall=6s, duration=12s summed over 2 lanes: env 2s, wire 4s," in repr(
+        RunResult(episodes, timing=Timing.of(usages, 6.0))
+    )
+    assert " steps=20, duration=12s: env 2s," in repr(
+        RunResult(episodes, timing=Timing.of(usages[:1], 12.0))
     )
 
 

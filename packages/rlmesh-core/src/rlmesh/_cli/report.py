@@ -69,10 +69,9 @@ def print_result(title: str, result: RunResult, total: int) -> None:
         "mean reward": f"{result.mean_reward:.6g}",
         "success": "-" if success is None else f"{success:.1%}",
         "steps": f"{result.total_steps:,}",
-        "env": _seconds(result.env_seconds),
-        "wire": _seconds(result.wire_seconds),
-        "predict": _seconds(result.predict_seconds),
     }
+    if result.timing is not None:
+        cells["wall clock"] = _seconds(result.timing.seconds)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     for header in cells:
         table.add_column(header, justify="right")
@@ -80,6 +79,10 @@ def print_result(title: str, result: RunResult, total: int) -> None:
     console = Console()
     console.print(title, style="bold", soft_wrap=True, highlight=False, markup=False)
     console.print(table)
+    duration = result.duration or 1.0
+    parts = (f"{name} {part / duration:.0%}" for name, part in result.spent.items())
+    text = f"{_seconds(result.duration)} in episodes: {', '.join(parts)}"
+    console.print(text, soft_wrap=not console.is_terminal, highlight=False)
     if result.timing is not None and result.timing.lanes > 1:
         console.print(str(result.timing), soft_wrap=True, highlight=False)
     if result.errors:

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Sequence, T
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._contract.peer import Limits
+from rlmesh._rpc.arrivals import Unread, Way
 from rlmesh._rpc.calls import BLOCKING, Caller
 from rlmesh._rpc.client import RpcClient
 from rlmesh._rpc.dial import dial, goodbye
@@ -68,6 +69,11 @@ class EnvClient:
         self._rpc: Optional[RpcClient] = None
         self._goodbye: Callable[[], object] = lambda: None
         self._closed = False
+
+    @property
+    def unread(self) -> Unread:
+        """For how long the reply of the last `call` lay unread."""
+        return self._caller.unread
 
     async def connect(self, caller: Caller) -> None:
         """Open the session, if there was none yet.
@@ -164,6 +170,11 @@ class EnvCalls(Protocol):
 
     contract: EnvContract
 
+    @property
+    def unread(self) -> Unread:
+        """For how long the reply of the last `call` lay unread."""
+        ...
+
     async def connect(self, caller: Caller) -> None:
         """Be ready for calls; `caller` says how to wait for them."""
         ...
@@ -228,6 +239,7 @@ class EnvView:
                 f" {contract.num_envs}"
             )
         self.env_seconds = 0.0
+        self._way = Way()
         self._client = client
         self._from_tensor = backend.from_tensor
         space = contract.observation_space
@@ -242,6 +254,10 @@ class EnvView:
         view = cls(client, NativeBackend())
         view._observations = view._actions = ForwardingCodec()
         return view
+
+    def unread(self, seconds: float) -> float:
+        """Return for how much of the last call's time its reply lay unread; see `EnvPort`."""
+        return self._way.unread(seconds, self._client.unread)
 
     async def reset(
         self, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None

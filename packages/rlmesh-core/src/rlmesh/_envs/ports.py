@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, Optional, Sequence, Tuple, Union
 
+from rlmesh._rpc.arrivals import Unread
 from rlmesh._rpc.calls import BLOCKING, Caller
 from rlmesh._runtime.ports import EnvPort
 from rlmesh._tasks import complete
@@ -99,6 +100,8 @@ class LocalClient:
     Args:
         env: The env.
     """
+
+    unread = Unread()
 
     def __init__(self, env: Any) -> None:
         self._env = local_env(env)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from functools import partial
+from time import perf_counter
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from rlmesh._contract.contract import EnvContract
@@ -82,13 +83,13 @@ class SubEnvPort:
 
     Attributes:
         contract: See `SubEnv`.
-        env_seconds: What all sub-envs together took for the last request.
+        env_seconds: What all sub-envs together took while the last call lasted.
         takes_seeds: Whether an episode can be seeded.
     """
 
     def __init__(self, hub: VectorHub, index: int, contract: EnvContract) -> None:
         self.contract = contract
-        self.env_seconds = 0.0
+        self.env_seconds = self._wire_seconds = 0.0
         self.takes_seeds = hub.mode == DISABLED
         self._hub = hub
         self._index = index
@@ -98,13 +99,25 @@ class SubEnvPort:
     ) -> Tuple[Any, Any]:
         """Start an episode; return the observation and info. There are no options in a run."""
         self._hub.enter(self._index, self)
-        observation, info = await self._hub.ask(self._index, _Reset(seed))
+        observation, info = await self._ask(_Reset(seed))
         return observation, info
 
     async def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
         """Return observation, reward, terminated, truncated and info."""
-        step: Tuple[Any, float, bool, bool, Any] = await self._hub.ask(self._index, _Step(action))
+        step: Tuple[Any, float, bool, bool, Any] = await self._ask(_Step(action))
         return step
+
+    def unread(self, seconds: float) -> float:
+        """Return for how much of the last call's time no request was under way; see `EnvPort`."""
+        return max(seconds - self._wire_seconds, 0.0)
+
+    async def _ask(self, request: Any) -> Any:
+        hub = self._hub
+        env_before, wire_before = hub.env_seconds, hub.wire_seconds
+        answer = await hub.ask(self._index, request)
+        self.env_seconds = hub.env_seconds - env_before
+        self._wire_seconds = hub.wire_seconds - wire_before
+        return answer
 
     async def recover(self) -> None:
         """Have the vector env ready for a reset again, whatever was lost."""
@@ -146,6 +159,8 @@ class VectorHub:
     Attributes:
         num_envs: How many sub-envs there are.
         mode: When they are reset.
+        env_seconds: What all requests up to now took in the env.
+        wire_seconds: What they took on the way there.
 
     Raises:
         InvalidValue: Nobody knows when.
@@ -170,6 +185,7 @@ class VectorHub:
         self._client = client
         self._recovery: Optional[Promise[None]] = None
         self.num_envs = self._view.num_envs
+        self.env_seconds = self.wire_seconds = 0.0
         self._max_steps = max_episode_steps
         self._ports: Dict[int, SubEnvPort] = {}
         self._asked: Dict[int, Tuple[Any, Promise[Any]]] = {}
@@ -226,7 +242,6 @@ class VectorHub:
     async def ask(self, index: int, request: Any) -> Any:
         """Return what a lane asks for, once all lanes have asked."""
         if index in self._begun:
-            self._ports[index].env_seconds = 0.0
             return self._begun.pop(index)
         if isinstance(request, _Reset) and self._was_reset:
             if self.mode == DISABLED:
@@ -241,6 +256,8 @@ class VectorHub:
     async def _go_on(self) -> None:
         """Make requests for as long as all lanes wait."""
         while self._ports and len(self._asked) + len(self._held) == len(self._ports):
+            started, view = perf_counter(), self._view
+            view.env_seconds = 0.0
             try:
                 if self._over or not self._was_reset:
                     await self._reset()
@@ -248,6 +265,9 @@ class VectorHub:
                     await self._step()
             except Exception as exc:
                 self._fail(exc)
+            rest = max(perf_counter() - started - view.env_seconds, 0.0)
+            self.env_seconds += view.env_seconds
+            self.wire_seconds += rest - view.unread(rest)
 
     def _fail(self, error: Exception) -> None:
         """Have every lane raise an error, and begin anew with whatever they ask for next."""
@@ -334,7 +354,6 @@ class VectorHub:
 
     def _answer(self, index: int, answer: Any, hold: bool = False) -> None:
         _, promise = self._asked.pop(index)
-        self._ports[index].env_seconds = self._view.env_seconds
         if hold:
             self._held.append((promise, answer))
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+from rlmesh._rpc.arrivals import Way
 from rlmesh._tasks import complete
 from rlmesh._values.tensor import Tensor
 from rlmesh._wire.codec import Codec
@@ -40,6 +41,7 @@ class VectorView:
         assert contract.single_observation_space is not None
         self.num_envs = contract.num_envs
         self.env_seconds = 0.0
+        self._way = Way()
         self._client, self._backend, self._device = client, backend, device
         self._observations = Codec(
             contract.observation_space, backend, "observation", graph_type, device
@@ -48,6 +50,10 @@ class VectorView:
             contract.single_observation_space, backend, "final_obs", graph_type, device
         )
         self._actions = Codec(contract.action_space, backend, "action")
+
+    def unread(self, seconds: float) -> float:
+        """Return for how much of the last call's time its reply lay unread; see `EnvPort`."""
+        return self._way.unread(seconds, self._client.unread)
 
     async def reset(
         self, seed: Seeds = None, options: Optional[Mapping[str, Any]] = None

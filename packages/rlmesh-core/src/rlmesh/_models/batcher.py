@@ -9,6 +9,7 @@ from typing import Any, Callable, Deque, Dict, Hashable, NamedTuple, Optional, S
 from rlmesh._rpc.calls import LONG
 from rlmesh._runtime.batching import BatchQueue
 from rlmesh._runtime.context import PredictContext
+from rlmesh._runtime.timing import ModelClock
 from rlmesh._tasks import Cancelled, Promise
 from rlmesh.errors import ModelError
 
@@ -22,11 +23,13 @@ class Share(NamedTuple):
 
     Attributes:
         outputs: What was predicted for it: an action, or several of a chunk.
+        started: When the batch began, in `perf_counter`'s seconds.
         predict_seconds: What the whole batch took.
         batch_size: Number of observations in it.
     """
 
     outputs: Sequence[Any]
+    started: float
     predict_seconds: float
     batch_size: int
 
@@ -47,14 +50,21 @@ class Batcher:
         stack: Makes one payload of several.
         terms: The run's.
         max_wait: Seconds that an observation may be held back for a fuller batch.
+        clock: Counts the time of predicting.
     """
 
     def __init__(
-        self, corners: Corners, stack: Stacker, terms: Terms, max_wait: Optional[float]
+        self,
+        corners: Corners,
+        stack: Stacker,
+        terms: Terms,
+        max_wait: Optional[float],
+        clock: ModelClock,
     ) -> None:
         self._corners = corners
         self._stack = stack
         self._horizon = terms.horizon
+        self._clock = clock
         self._queue: BatchQueue[int, _Job] = BatchQueue(terms.max_batch, max_wait)
         self.expect = self._queue.expect
         self.leave = self._queue.leave
@@ -115,10 +125,11 @@ class Batcher:
             return
         finally:
             self._queue.taken()
-        elapsed = perf_counter() - started
+            elapsed = perf_counter() - started
+            self._clock.seconds += elapsed
         for (lane, job), output in zip(batch, outputs):
             self.expect(lane)
-            job.promise.set(Share(output, elapsed, len(batch)))
+            job.promise.set(Share(output, started, elapsed, len(batch)))
 
     def _predict_alone(self, lane: int, job: _Job) -> None:
         """Predict an observation of a batch that raised, or have its lane raise that."""
@@ -129,12 +140,15 @@ class Batcher:
             self._blamed += 1
             job.promise.fail(_failure(exc, job, _whose(lane, job)))
             return
+        finally:
+            elapsed = perf_counter() - started
+            self._clock.seconds += elapsed
         if not (self._suspects or self._blamed):
             whose = f"{self._whose}, together, though for none of them alone"
             job.promise.fail(_failure(self._error, job, whose))
             return
         self.expect(lane)
-        job.promise.set(Share(output, perf_counter() - started, 1))
+        job.promise.set(Share(output, started, elapsed, 1))
 
 
 def _whose(lane: int, job: _Job) -> str:
@@ -158,18 +172,20 @@ class Batchers:
     Args:
         corners: What predicts.
         terms: The run's.
+        clock: Counts the time of predicting.
     """
 
-    def __init__(self, corners: Corners, terms: Terms) -> None:
+    def __init__(self, corners: Corners, terms: Terms, clock: ModelClock) -> None:
         self._corners = corners
         self._terms = terms
+        self._clock = clock
         self._by_kind: Dict[Hashable, Batcher] = {}
 
     def of_kind(self, kind: Hashable, stack: Stacker, max_wait: Optional[float]) -> Batcher:
         """Return the batcher of a kind, where observations wait for so many seconds at most."""
         key = kind, max_wait
         if key not in self._by_kind:
-            self._by_kind[key] = Batcher(self._corners, stack, self._terms, max_wait)
+            self._by_kind[key] = Batcher(self._corners, stack, self._terms, max_wait, self._clock)
         return self._by_kind[key]
 
     def wait(self, receive: Callable[[float], bool]) -> None:

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, cast
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._rpc.arrivals import Way
 from rlmesh._rpc.calls import Caller
 from rlmesh._rpc.client import RpcClient
 from rlmesh._rpc.dial import goodbye
@@ -44,6 +45,7 @@ class RemotePolicy:
         dial: Returns a client of the model's server.
         timeouts: See `Timeouts`.
         caller: How to wait for the server.
+        way: Tells how long the way to the server is, for all lanes.
         lane: The number of the env's lane, where there are several.
 
     Attributes:
@@ -61,12 +63,13 @@ class RemotePolicy:
         dial: Callable[[], RpcClient],
         timeouts: Timeouts,
         caller: Caller,
+        way: Way,
         lane: Optional[int] = None,
     ) -> None:
-        self.predict_seconds = self.adapter_seconds = self.queue_seconds = 0.0
+        self.predict_seconds = self.adapter_seconds = 0.0
+        self.wire_seconds = self.queue_seconds = 0.0
         self.batch_size = 1
-        # The least that was seen is what the way takes; what exceeds it was spent in a queue.
-        self._wire_seconds = math.inf
+        self._way = way
         self._dial = dial
         self._goodbye: Callable[[], object] = lambda: None
         self._closed = False
@@ -172,15 +175,19 @@ class RemotePolicy:
         self.predict_seconds = min(predicting * 1e-9, elapsed)
         self.adapter_seconds = min(adapting * 1e-9, elapsed - self.predict_seconds)
         rest = elapsed - self.predict_seconds - self.adapter_seconds
-        self._wire_seconds = min(self._wire_seconds, rest)
-        self.queue_seconds = rest - self._wire_seconds
+        rest -= self._way.unread(rest, self._caller.unread)
+        # The least that was seen is what the way takes; what exceeds it was spent in a queue.
+        self.wire_seconds = min(self._way.shortest, rest)
+        self.queue_seconds = rest - self.wire_seconds
         return actions
 
     async def observe(self, observation: Any, episode: Episode, step: int) -> None:
         """Tell the server of an observation for which there is an action already."""
+        started = perf_counter()
         parts: Parts = []
         body = (episode.id, step, self._encode(observation, parts), 0)
         await self._call(OBSERVE, body, parts, self._timeouts.predict)
+        self.adapter_seconds, self.wire_seconds = 0.0, perf_counter() - started
 
     async def end_episode(self, episode_id: str) -> None:
         """Have the server end the episode; of a client that is lost, it does so itself."""

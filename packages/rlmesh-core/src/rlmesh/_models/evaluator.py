@@ -42,7 +42,7 @@ from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh._runtime.progress import Meter, Progress, ProgressLine
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import Session
-from rlmesh._runtime.timing import Timing
+from rlmesh._runtime.timing import ModelClock, Timing
 from rlmesh._tasks import run_together
 from rlmesh._transport.security import Token
 from rlmesh.adapters.selection import Selection
@@ -364,7 +364,8 @@ class Evaluator(Generic[ObsT, ActT]):
                     lines = selection.lines(env.contract.observation_space)
                     joined.metadata["pushdown"] = lines
             limits = terms.max_episode_steps, terms.max_episode_seconds
-            lane = Lane(number, port, policy, terms.instruction, *limits)
+            clock = policies.clock if len(envs) > 1 else None
+            lane = Lane(number, port, policy, terms.instruction, *limits, clock)
             joined.lanes.append(lane)
             joined.envs.append(describe_env(env))
 
@@ -391,7 +392,13 @@ class Evaluator(Generic[ObsT, ActT]):
 
 
 class Policies(Protocol):
-    """Makes the policies of one run's lanes."""
+    """Makes the policies of one run's lanes.
+
+    Attributes:
+        clock: Counts for how long this process predicts.
+    """
+
+    clock: ModelClock
 
     async def join(
         self, lane: int, env: LaneEnv, resources: ExitStack

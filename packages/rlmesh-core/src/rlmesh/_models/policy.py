@@ -12,6 +12,7 @@ from rlmesh._envs.vector_lanes import SubEnv
 from rlmesh._rpc.calls import LONG
 from rlmesh._runtime.context import Episode, PredictContext
 from rlmesh._runtime.ports import EnvPort, Policy
+from rlmesh._runtime.timing import ModelClock
 from rlmesh.adapters.selection import Selection
 from rlmesh.backends import Backend
 
@@ -33,8 +34,10 @@ class LocalPolicy:
         execution_horizon: Number of actions of a chunk that are executed.
         lane: The number of the env's lane.
         batcher: Predicts for several lanes; None where this is the only one.
+        clock: Counts the time of predicting.
 
     Attributes:
+        wire_seconds: See `Policy`; there is no way to a model in this process.
         predict_seconds: See `Policy`.
         adapter_seconds: See `Policy`.
         queue_seconds: See `Policy`.
@@ -42,14 +45,17 @@ class LocalPolicy:
         needs_every_step: See `Policy`.
     """
 
+    wire_seconds = 0.0
+
     def __init__(
         self,
         source: Source,
         adaptation: Adaptation,
         corners: Corners,
         execution_horizon: int,
-        lane: int = 0,
-        batcher: Optional[Batcher] = None,
+        lane: int,
+        batcher: Optional[Batcher],
+        clock: ModelClock,
     ) -> None:
         self.predict_seconds = self.adapter_seconds = self.queue_seconds = 0.0
         self.batch_size = 1
@@ -60,6 +66,7 @@ class LocalPolicy:
         self._corners = corners
         self._lane = lane
         self._batcher = batcher
+        self._clock = clock
         # The plainest case needs none of the others' work.
         is_plain = execution_horizon == 1 and adaptation.is_plain and batcher is None
         self._plain = corners.plain if is_plain else None
@@ -79,7 +86,8 @@ class LocalPolicy:
         if self._plain is not None:
             started = perf_counter()
             actions: Sequence[Any] = (self._plain(observation, context),)
-            self.predict_seconds = perf_counter() - started
+            self.predict_seconds = elapsed = perf_counter() - started
+            self._clock.seconds += elapsed
             return actions
         adaptation = self._adaptation
         started = perf_counter()
@@ -88,20 +96,23 @@ class LocalPolicy:
         if self._batcher is None:
             (outputs,) = self._corners.act([payload], [context], self._horizon, adaptation.stack)
             predicted = perf_counter()
-            self.predict_seconds = predicted - adapted
+            self.predict_seconds = elapsed = predicted - adapted
+            self._clock.seconds += elapsed
         else:
             share = await self._batcher.act(self._lane, payload, context, env_seconds)
             predicted = perf_counter()
             outputs, self.batch_size = share.outputs, share.batch_size
             self.predict_seconds = share.predict_seconds
-            self.queue_seconds = predicted - adapted - share.predict_seconds
+            self.queue_seconds = share.started - adapted
         actions = adaptation.actions(episode.id, outputs)
         self.adapter_seconds = adapted - started + perf_counter() - predicted
         return actions
 
     async def observe(self, observation: Any, episode: Episode, step: int) -> None:
         """Let the adapter take note of an observation."""
+        started = perf_counter()
         self._adaptation.observe(episode.id, observation)
+        self.adapter_seconds = perf_counter() - started
 
     async def end_episode(self, episode_id: str) -> None:
         """Call `on_episode_end`."""
@@ -131,6 +142,9 @@ class LocalPolicies:
         terms: The run's.
         lanes: Number of lanes.
 
+    Attributes:
+        clock: Counts the time of predicting.
+
     Raises:
         ValueError: The source has no chunks to execute so many actions of.
     """
@@ -154,9 +168,10 @@ class LocalPolicies:
         self._spec = spec
         self._trust_entrypoints = trust_entrypoints
         self._terms = terms
+        self.clock = ModelClock()
         self._batchers: Optional[Batchers] = None
         if lanes > 1 and self._corners.takes_batches(terms.horizon):
-            self._batchers = Batchers(self._corners, terms)
+            self._batchers = Batchers(self._corners, terms, self.clock)
 
     async def join(
         self, lane: int, env: LaneEnv, resources: ExitStack
@@ -179,7 +194,9 @@ class LocalPolicies:
         batcher: Optional[Batcher] = None
         if self._batchers is not None:
             batcher = self._batchers.of_kind(batch_kind(contract), adaptation.stack, max_wait)
-        policy = LocalPolicy(self._source, adaptation, self._corners, terms.horizon, lane, batcher)
+        policy = LocalPolicy(
+            self._source, adaptation, self._corners, terms.horizon, lane, batcher, self.clock
+        )
         selection = adaptation.selection if selects else None
         return open_port(env, self._backend, self._device, selection), policy, selection
 

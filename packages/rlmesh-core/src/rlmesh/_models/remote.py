@@ -9,10 +9,12 @@ from typing import Any, Callable, ClassVar, Mapping, Optional, Tuple, Type, Type
 from rlmesh._envs.client import EnvView
 from rlmesh._envs.ports import LaneEnv, open_port
 from rlmesh._envs.vector_lanes import SubEnv
+from rlmesh._rpc.arrivals import Way
 from rlmesh._rpc.calls import LONG, Caller
 from rlmesh._rpc.client import RpcClient
 from rlmesh._rpc.dial import dial
 from rlmesh._runtime.ports import EnvPort, Policy
+from rlmesh._runtime.timing import ModelClock
 from rlmesh._transport.security import Token
 from rlmesh._wire.codec import Codec, ForwardingCodec
 from rlmesh.adapters.selection import Selection
@@ -142,7 +144,11 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
 
 
 class _RemotePolicies:
-    """Makes the policies of a run's lanes, each with a session of its own at the server."""
+    """Makes the policies of a run's lanes, each with a session of its own at the server.
+
+    Attributes:
+        clock: Stands still: nothing is predicted in this process.
+    """
 
     _model: Mapping[str, Any]
 
@@ -156,6 +162,8 @@ class _RemotePolicies:
         caller: Caller,
         lanes: int,
     ) -> None:
+        self.clock = ModelClock()
+        self._way = Way()
         self._several = lanes > 1
         self._dial = dial_model
         self._timeouts = timeouts
@@ -169,7 +177,7 @@ class _RemotePolicies:
     ) -> Tuple[EnvPort, Policy, Optional[Selection]]:
         """Return an env's port and its policy, and what is sent; see `Policies`."""
         number = lane if self._several else None
-        policy = RemotePolicy(self._dial, self._timeouts, self._caller, number)
+        policy = RemotePolicy(self._dial, self._timeouts, self._caller, self._way, number)
         resources.callback(policy.close)
         terms, backend, device = self._terms, self._backend, self._device
         if isinstance(env, SubEnv):

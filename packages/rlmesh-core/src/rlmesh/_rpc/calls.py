@@ -9,6 +9,7 @@ from rlmesh._tasks import Promise
 from rlmesh._transport.client import ZmqConnection
 from rlmesh._transport.waiting import wait_readable
 
+from .arrivals import Unread
 from .client import RpcClient, Steps
 
 T = TypeVar("T")
@@ -23,6 +24,11 @@ _WATCH_AFTER = 0.05
 class Caller(Protocol):
     """How the steps of sessions are taken."""
 
+    @property
+    def unread(self) -> Unread:
+        """For how long the reply lay unread with which `complete` has just returned."""
+        ...
+
     async def complete(self, rpc: RpcClient, steps: Steps[T]) -> T:
         """Return what steps of a session return."""
         ...
@@ -30,6 +36,8 @@ class Caller(Protocol):
 
 class Blocking:
     """Takes steps one after the other; the thread waits for nothing else meanwhile."""
+
+    unread = Unread()
 
     async def complete(self, rpc: RpcClient, steps: Steps[T]) -> T:
         """Return what steps of a session return."""
@@ -40,10 +48,16 @@ BLOCKING = Blocking()
 
 
 class Calls:
-    """Takes the steps of many sessions as their messages arrive. It belongs to one thread."""
+    """Takes the steps of many sessions as their messages arrive. It belongs to one thread.
+
+    Attributes:
+        unread: See `Caller`.
+    """
 
     def __init__(self) -> None:
+        self.unread = Unread()
         self._running: List[_Running] = []
+        self._looked = time.monotonic()
 
     async def complete(self, rpc: RpcClient, steps: Steps[T]) -> T:
         """Return what steps of a session return; other tasks run meanwhile."""
@@ -51,6 +65,8 @@ class Calls:
         self._running.append(running)
         try:
             value: T = await running.promise
+            now = time.monotonic()
+            self.unread = Unread(now - running.read, now - running.unseen)
             return value
         except BaseException as exc:
             if not running.promise.settled:
@@ -80,8 +96,14 @@ class Calls:
             due = running.deadline if is_watched else running.watched_from
             timeout = min(timeout, due - now)
         readable = wait_readable(list(sockets), max(timeout, 0.0))
+        began, now = now, time.monotonic()
         for running in dict.fromkeys(sockets[one] for one in readable):
+            # What is there already ends the wait at once; what ends it later, comes just then.
+            last = max(self._looked, running.stepped)
+            running.unseen = now if now - began >= began - last else last
+            running.read = now
             running.receive()
+        self._looked = now
         # Also while others keep this busy: a lane that hangs must still time out.
         now = time.monotonic()
         for running in self._running:
@@ -102,12 +124,16 @@ class _Running:
         promise: What the steps return.
         deadline: When they go on without a message.
         watched_from: When the connection itself is to be watched.
+        stepped: When the last step was taken.
+        unseen: When the last message can have arrived at the earliest.
+        read: When it was read.
     """
 
     def __init__(self, connection: Any, steps: Steps[Any]) -> None:
         self.connection: ZmqConnection = connection
         self.promise: Promise[Any] = Promise()
         self.deadline = self.watched_from = 0.0
+        self.stepped = self.unseen = self.read = time.monotonic()
         self._steps = steps
         self._go_on(lambda: next(steps))
 
@@ -135,6 +161,6 @@ class _Running:
         except BaseException as exc:
             self.promise.fail(exc)
         else:
-            now = time.monotonic()
+            self.stepped = now = time.monotonic()
             self.deadline = now + wait
             self.watched_from = now + _WATCH_AFTER

@@ -21,7 +21,7 @@ class EpisodeResult:
         success: The final info's `is_success` or `success`; None if it has neither.
         duration: Wall-clock seconds from before reset to after the last step.
         env_seconds: Of these, spent in the env itself.
-        wire_seconds: Of these, spent on the way to the env and back.
+        wire_seconds: Of these, spent on the way to the env or a served model, and back.
         adapter_seconds: Of these, spent in the model's adapter.
         queue_seconds: Of these, spent waiting until the model was free, and for a fuller batch.
         predict_seconds: Of these, spent in predict.
@@ -43,6 +43,15 @@ class EpisodeResult:
     predict_seconds: float = field(compare=False)
     timed_out: bool = False
     attempts: int = field(default=1, compare=False)
+
+    @property
+    def other_seconds(self) -> float:
+        """What is left of `duration`: the loop itself, hooks and callbacks, other lanes' included.
+
+        Starting the episode at a served model is in it, too.
+        """
+        spent = self.env_seconds + self.wire_seconds + self.adapter_seconds
+        return max(self.duration - spent - self.queue_seconds - self.predict_seconds, 0.0)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from rlmesh.errors import NotReset
 from .context import Episode
 from .ports import EnvPort, Policy
 from .results import EpisodeResult
-from .timing import Usage
+from .timing import ModelClock, Usage
 
 MAX_STEPS = 100_000
 """Steps after which an episode is cut off, unless the caller says otherwise."""
@@ -30,6 +30,7 @@ class Lane:
         instruction: The episodes' instruction.
         max_episode_steps: Steps after which an episode is cut off and marked truncated.
         max_episode_seconds: Seconds after its reset from which on it is; None for no such limit.
+        clock: Counts how long the thread predicts for all lanes; None where this is the only one.
 
     Attributes:
         number: As given.
@@ -47,6 +48,7 @@ class Lane:
         instruction: Optional[str],
         max_episode_steps: int,
         max_episode_seconds: Optional[float] = None,
+        clock: Optional[ModelClock] = None,
     ) -> None:
         self.number = number
         self.env = env
@@ -55,6 +57,7 @@ class Lane:
         self._max_steps = max_episode_steps
         self._max_seconds = math.inf if max_episode_seconds is None else max_episode_seconds
         self._episode: Optional[Episode] = None
+        self._clock = clock
         self.usage = Usage()
         self._env_since = 0.0
         self._begin(None)
@@ -82,11 +85,12 @@ class Lane:
         """Start an episode; one that is not over is ended. Return observation and info."""
         await self.end_episode()
         self._begin(seed)
+        predicted = 0.0 if self._clock is None else self._clock.seconds
         observation, info = await self.env.reset(seed, options)
         self._ended = now = perf_counter()
         self._deadline = now + self._max_seconds
         self._env_since = self.env.env_seconds
-        self.usage.acted(self._env_since, now - self._started)
+        self._acted(now - self._started, predicted)
         self._episode = episode = Episode(os.urandom(16).hex(), self.seed, self._instruction)
         self._info = info
         await self._policy.start_episode(episode)
@@ -101,23 +105,22 @@ class Lane:
         episode = self._running("predict")
         index = self.steps - self._first
         if not 0 < index < len(self._actions):
-            before = perf_counter()
             policy = self._policy
             inside, self._env_since = self._env_since, 0.0
             self._actions = await policy.predict(observation, episode, self.steps, inside)
-            elapsed = perf_counter() - before
             self.usage.predicted(
                 policy.predict_seconds,
                 policy.batch_size,
                 policy.queue_seconds,
                 policy.adapter_seconds,
-                elapsed,
+                policy.wire_seconds,
             )
             self._first, index = self.steps, 0
         elif self._policy.needs_every_step:
-            before = perf_counter()
-            await self._policy.observe(observation, episode, self.steps)
-            self.usage.adapter_seconds += perf_counter() - before
+            policy = self._policy
+            await policy.observe(observation, episode, self.steps)
+            self.usage.adapter_seconds += policy.adapter_seconds
+            self.usage.wire_seconds += policy.wire_seconds
         return self._actions[index]
 
     async def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
@@ -127,11 +130,12 @@ class Lane:
             NotReset: No episode is running.
         """
         self._running("step")
+        predicted = 0.0 if self._clock is None else self._clock.seconds
         before = perf_counter()
         observation, reward, terminated, truncated, info = await self.env.step(action)
         self._ended = now = perf_counter()
         self._env_since += self.env.env_seconds
-        self.usage.acted(self.env.env_seconds, now - before)
+        self._acted(now - before, predicted)
         self.usage.steps += 1
         self._reward += reward
         self.steps += 1
@@ -197,6 +201,20 @@ class Lane:
             queue_seconds=used.queue_seconds - before.queue_seconds,
             predict_seconds=used.predict_seconds - before.predict_seconds,
         )
+
+    def _acted(self, elapsed: float, predicted: float) -> None:
+        """Account for a reset or a step.
+
+        Args:
+            elapsed: Seconds that it took.
+            predicted: What the clock said before it.
+        """
+        env_seconds = self.env.env_seconds
+        if self._clock is None:
+            self.usage.acted(env_seconds, elapsed)
+        else:
+            unread = self.env.unread(max(elapsed - env_seconds, 0.0))
+            self.usage.acted(env_seconds, elapsed, unread, self._clock.seconds - predicted)
 
     def _running(self, method: str) -> Episode:
         if self._episode is None:

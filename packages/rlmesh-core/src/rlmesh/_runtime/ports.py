@@ -27,6 +27,14 @@ class EnvPort(Protocol):
         """Whether every episode has the seed that its `reset` was given."""
         ...
 
+    def unread(self, seconds: float) -> float:
+        """Return for how long the reply of the last `reset` or `step` lay unread.
+
+        Args:
+            seconds: What the call took, without `env_seconds`.
+        """
+        ...
+
     async def reset(
         self, seed: Optional[int], options: Optional[Mapping[str, Any]] = None
     ) -> Tuple[Any, Any]:
@@ -56,7 +64,12 @@ class Policy(Protocol):
 
     @property
     def adapter_seconds(self) -> float:
-        """What the model's adapter took for the last `predict`, in seconds."""
+        """What the model's adapter took for the last `predict` or `observe`, in seconds."""
+        ...
+
+    @property
+    def wire_seconds(self) -> float:
+        """What the way to the model and back took for the last one, in seconds."""
         ...
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Iterable, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
 
 from .episodes import EpisodeError, EpisodeResult
 from .files import PathLike, read_file, replace_file
@@ -14,6 +14,9 @@ from .statistics import mean_interval, rate_interval
 from .timing import Timing
 
 __all__ = ["EpisodeError", "EpisodeResult", "RunResult"]
+
+_OPTIONAL = ("adapter", "queue")
+"""What a run need not have."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,7 +89,10 @@ class RunResult:
 
     @property
     def duration(self) -> float:
-        """Wall-clock seconds spent in episodes."""
+        """Seconds spent in episodes: the sum over all of them, also of those that ran at once.
+
+        `timing.seconds` is the wall-clock time of the run.
+        """
         return math.fsum(episode.duration for episode in self.episodes)
 
     @property
@@ -96,7 +102,7 @@ class RunResult:
 
     @property
     def wire_seconds(self) -> float:
-        """Seconds spent on the way to the env and back."""
+        """Seconds spent on the way to the env or a served model, and back."""
         return math.fsum(episode.wire_seconds for episode in self.episodes)
 
     @property
@@ -113,6 +119,24 @@ class RunResult:
     def predict_seconds(self) -> float:
         """Seconds spent in predict."""
         return math.fsum(episode.predict_seconds for episode in self.episodes)
+
+    @property
+    def other_seconds(self) -> float:
+        """Seconds of `duration` spent otherwise: in the loop itself, hooks and callbacks."""
+        return math.fsum(episode.other_seconds for episode in self.episodes)
+
+    @property
+    def spent(self) -> Dict[str, float]:
+        """What `duration` was spent on, in seconds by name; adapter and queue where they are."""
+        parts = {
+            "env": self.env_seconds,
+            "wire": self.wire_seconds,
+            "adapter": self.adapter_seconds,
+            "queue": self.queue_seconds,
+            "predict": self.predict_seconds,
+            "other": self.other_seconds,
+        }
+        return {name: part for name, part in parts.items() if part or name not in _OPTIONAL}
 
     def save(self, path: PathLike) -> None:
         """Write this result to a file, which is whole or unchanged whatever happens.
@@ -178,14 +202,15 @@ class RunResult:
     def __repr__(self) -> str:
         success = "" if self.success_rate is None else f", success_rate={self.success_rate:.1%}"
         failed = f", errors={self.num_errors}" if self.errors else ""
-        others = {"adapter": self.adapter_seconds, "queue": self.queue_seconds}
-        spent = "".join(f" {name} {seconds:.3g}s," for name, seconds in others.items() if seconds)
+        spent = ", ".join(f"{name} {seconds:.3g}s" for name, seconds in self.spent.items())
+        wall = summed = ""
+        if self.timing is not None and self.timing.lanes > 1:
+            wall = f" wall={self.timing.seconds:.3g}s,"
+            summed = f" summed over {self.timing.lanes} lanes"
         return (
             f"RunResult(episodes={self.num_episodes}{failed},"
             f" mean_reward={self.mean_reward:.6g}{success},"
-            f" steps={self.total_steps}, duration={self.duration:.3g}s:"
-            f" env {self.env_seconds:.3g}s, wire {self.wire_seconds:.3g}s,"
-            f"{spent} predict {self.predict_seconds:.3g}s)"
+            f" steps={self.total_steps},{wall} duration={self.duration:.3g}s{summed}: {spent})"
         )
 
 

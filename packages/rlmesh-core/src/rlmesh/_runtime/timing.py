@@ -17,7 +17,10 @@ class Usage:
         adapter_seconds: Spent in the model's adapter.
         queue_seconds: Spent waiting for forward passes to begin.
         predict_seconds: Spent waiting for them to end.
-        longest_queue: The longest wait for one to begin.
+        busy_seconds: Spent waiting for this process, which was busy with other lanes, though not
+            with predicting.
+        longest_queue: The longest wait of an observation for its forward pass.
+        queued: How long the observation that is predicted next has waited so far.
         predictions: Number of observations that were predicted.
         batches: Number of forward passes; a part of one that had others' observations, too.
         model_seconds: Spent in forward passes; of such ones, the same part.
@@ -29,7 +32,9 @@ class Usage:
     adapter_seconds: float = 0.0
     queue_seconds: float = 0.0
     predict_seconds: float = 0.0
+    busy_seconds: float = 0.0
     longest_queue: float = 0.0
+    queued: float = 0.0
     predictions: int = 0
     batches: float = 0.0
     model_seconds: float = 0.0
@@ -43,12 +48,30 @@ class Usage:
             + self.adapter_seconds
             + self.queue_seconds
             + self.predict_seconds
+            + self.busy_seconds
         )
 
-    def acted(self, env_seconds: float, elapsed: float) -> None:
-        """Add a reset or a step: what the env took of what was waited."""
+    def acted(
+        self, env_seconds: float, elapsed: float, unread: float = 0.0, predicting: float = 0.0
+    ) -> None:
+        """Add a reset or a step.
+
+        Args:
+            env_seconds: What the env took.
+            elapsed: What was waited.
+            unread: For how much of that the reply lay unread.
+            predicting: For how much of that this process predicted for other lanes.
+        """
+        if not 0 <= env_seconds <= elapsed:
+            # A clock of its own may go faster.
+            env_seconds = elapsed if env_seconds > 0 else 0.0
         self.env_seconds += env_seconds
-        self.wire_seconds += elapsed - env_seconds
+        self.wire_seconds += elapsed - env_seconds - unread
+        if unread:
+            queued = min(unread, predicting)
+            self.queued = queued
+            self.queue_seconds += queued
+            self.busy_seconds += unread - queued
 
     def predicted(
         self,
@@ -56,17 +79,29 @@ class Usage:
         batch_size: int,
         queue_seconds: float,
         adapter_seconds: float,
-        elapsed: float,
+        wire_seconds: float,
     ) -> None:
-        """Add a predict: what its batch, its queue and the adapter took of what was waited."""
+        """Add a predict: what its batch, its queue, the adapter and the way to the model took."""
         self.predictions += 1
         self.batches += 1 / batch_size
         self.model_seconds += predict_seconds / batch_size
         self.predict_seconds += predict_seconds
         self.queue_seconds += queue_seconds
         self.adapter_seconds += adapter_seconds
-        self.wire_seconds += elapsed - predict_seconds - queue_seconds - adapter_seconds
-        self.longest_queue = max(self.longest_queue, queue_seconds)
+        self.wire_seconds += wire_seconds
+        self.longest_queue = max(self.longest_queue, self.queued + queue_seconds)
+        self.queued = 0.0
+
+
+class ModelClock:
+    """Counts for how long the model of this process has predicted.
+
+    Attributes:
+        seconds: For all lanes together, up to now.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +147,7 @@ class Timing:
     def __str__(self) -> str:
         noun = "lane" if self.lanes == 1 else "lanes"
         return (
-            f"{self.lanes} {noun}: {self.steps_per_second:,.0f} steps/s;"
+            f"{self.lanes} {noun} for {self.seconds:.3g} s: {self.steps_per_second:,.0f} steps/s;"
             f" {self.lane_utilization:.0%} of their time in envs,"
             f" model {self.model_utilization:.0%} busy with batches of {self.mean_batch_size:.3g};"
             f" observations wait {_milliseconds(self.mean_queue_seconds)},"
