@@ -30,6 +30,7 @@ class Ledger:
     """
 
     role = "model"
+    sharing_rule = ""
 
     def __init__(self, capacity: int = 8, together: int = 1) -> None:
         self.capacity = capacity

@@ -51,6 +51,42 @@ def test_several_episodes_run_at_once_with_the_same_result(rlmesh, address):
 
 
 @pytest.mark.parametrize("served", [False, True], ids=["here", "served"])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        ["policies:Alternating"],
+        ["policies:AlternatingModel"],
+        ["policies:make_alternating", "--factory"],
+        ["policies:make_alternating_model", "--factory"],
+        ["policies:Alternating", "--factory"],
+    ],
+)
+def test_lanes_and_clients_each_have_an_instance_of_a_class_that_cannot_be_shared(
+    rlmesh, address, policy, served
+):
+    if served:
+        policy = [rlmesh.serve_model(*policy)[1]]
+    run = ["run", policy[0], address, *policy[1:], "--seeds", "0:6"]
+    for arguments in ([], ["--concurrency", "3"]):
+        status, out, err = rlmesh.run(*run, *arguments)
+        assert (status, err) == (0, "")
+        assert "       6             2    100.0%      18" in out
+
+
+def test_an_object_that_cannot_be_shared_is_refused_unless_it_is_stateless(rlmesh, address):
+    run = ["run", "policies:alternating", address, "--seeds", "0:6", "--concurrency", "2"]
+    status, out, err = rlmesh.run(*run)
+    assert (status, out) == (1, "")
+    assert err.startswith("rlmesh: lanes: expected one, got 2: Alternating.reset() takes no episod")
+    assert "Model(..., stateless=True)" in err
+    assert err.count("\n") == 1
+    run[1] = "policies:an_object"
+    assert rlmesh.run(*run)[0] == 1
+    status, out, err = rlmesh.run(*run, "--stateless")
+    assert (status, err) == (0, "")
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["here", "served"])
 def test_ctrl_c_ends_all_lanes_and_frees_their_envs(rlmesh, served):
     server, address = rlmesh.serve("envs:Walk", "--max-sessions", "3")
     policy = rlmesh.serve_model("policies:Tired")[1] if served else "policies:Tired"
@@ -180,6 +216,11 @@ def test_two_packages_that_claim_one_name_are_a_sentence(rlmesh, address, tmp_pa
             ["policies:a_model", "--backend", "native"],
             "--backend: 'policies:a_model' is a Model, which has its own; got 'native' besides",
         ),
+        (
+            ["policies:a_model", "--stateless"],
+            "--stateless: 'policies:a_model' is a Model, which has its own; got True besides",
+        ),
+        (["policies:number", "--factory"], "--factory: expected 'policies:number' to be callable"),
         (["policies:one", "--instruction", "pick it up"], "instruction: this model has no text"),
         (["policies:wrong"], "action: expected"),
     ],

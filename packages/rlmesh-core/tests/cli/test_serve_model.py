@@ -213,6 +213,8 @@ def test_an_error_of_a_served_model_shows_its_traceback_and_what_it_was_given(rl
     ("options", "sentence"),
     [
         (["--backend", "numpy"], "--backend: the model at {} has its own; got 'numpy' besides"),
+        (["--factory"], "--factory: the model at {} has its own; got True besides"),
+        (["--stateless"], "--stateless: the model at {} has its own; got True besides"),
         (["--instruction", "left"], "instruction: this model has no text input"),
         (["--execution-horizon", "2"], "execution_horizon: expected 1 for a model with neither"),
     ],

@@ -103,8 +103,12 @@ def test_a_callable_object_keeps_its_callbacks():
     act.reset = act.on_episode_end = act.close = 3  # a function's attributes are nobody's methods
     Model(act).run(Countdown(), seeds=[1])
     policy = Policy()
-    Model(policy.__call__).run(Countdown(), seeds=[1])
+    with pytest.warns(RuntimeWarning, match="is given without its object"):
+        model = Model(policy.__call__)
+    model.run(Countdown(), seeds=[1])
     assert policy.log == []
+    Model(policy).run(Countdown(), seeds=[1])
+    assert policy.log == ["reset", "end", "close"]
     Model(with_method("predict", act)).run(Countdown(), seeds=[1])
 
 

@@ -45,6 +45,7 @@ class Counter:
 
     role = "env"
     capacity = 1
+    sharing_rule = ""
 
     def __init__(self) -> None:
         self.steps: List[Any] = []

@@ -97,6 +97,16 @@ BACKEND = typer.Option(
     help="What observations are: native, or the name of a backend. Unless given, numpy where"
     " rlmesh.numpy is installed, else native.",
 )
+FACTORY = typer.Option(
+    False,
+    "--factory",
+    help="NAME makes a policy: it is called once for each lane or client. A class need not say so.",
+)
+STATELESS = typer.Option(
+    False,
+    "--stateless",
+    help="Lanes or clients may share the policy, although its reset takes no episode id.",
+)
 CONCURRENCY = typer.Option(
     None,
     min=1,
@@ -198,6 +208,8 @@ def serve_policy(
     policy: str = POLICY,
     address: str = SERVED_AT,
     backend: Optional[str] = BACKEND,
+    factory: bool = FACTORY,
+    stateless: bool = STATELESS,
     drain_timeout: Optional[float] = DRAIN_TIMEOUT,
     session_grace: Optional[float] = SESSION_GRACE,
     ready_file: Optional[str] = READY_FILE,
@@ -213,7 +225,7 @@ def serve_policy(
         ready_file=ready_file,
         ready_fd=ready_fd,
     )
-    serve_model(policy, address, backend, options)
+    serve_model(policy, address, backend, options, factory, stateless)
 
 
 @app.command(epilog=TOKEN_HELP)
@@ -229,6 +241,8 @@ def run(
     execution_horizon: Optional[int] = HORIZON,
     instruction: Optional[str] = INSTRUCTION,
     backend: Optional[str] = BACKEND,
+    factory: bool = FACTORY,
+    stateless: bool = STATELESS,
     concurrency: Optional[int] = CONCURRENCY,
     max_batch_size: Optional[int] = MAX_BATCH_SIZE,
     batch_padding: bool = BATCH_PADDING,
@@ -244,6 +258,8 @@ def run(
         seeds,
         max_episodes,
         backend,
+        factory,
+        stateless,
         max_episode_steps=max_episode_steps,
         max_episode_seconds=max_episode_seconds,
         retries=retries,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import Any, Dict, Optional, Type
+from typing import Any, Dict, Optional, Type, cast
 
 import rlmesh
 from rlmesh._envs.factory import import_named
@@ -13,14 +13,20 @@ from rlmesh._values.registry import backend_names, import_backend
 from rlmesh.errors import BackendNotInstalled
 
 
-def load_model(name: str, backend: Optional[str]) -> ModelBase[Any, Any]:
+def load_model(
+    name: str, backend: Optional[str], factory: bool = False, stateless: bool = False
+) -> ModelBase[Any, Any]:
     """Return the model that `module:name` stands for.
 
     Args:
         name: Names a `Model`, or what becomes one: a callable, or an object with `predict`. A
-            class of either is instantiated.
+            class of either is instantiated: once for all lanes or clients, or once for each of
+            them, if they cannot share an instance.
         backend: What the observations of a new `Model` are: `"native"` or a backend's name. None
             is numpy where that is installed, else native.
+        factory: Whether the name is that of a callable that makes any of these, or of a class, for
+            each lane or client.
+        stateless: See `ModelBase`.
 
     Raises:
         ValueError: There is nothing of that name, it is no policy, or there is no such backend.
@@ -34,17 +40,34 @@ def load_model(name: str, backend: Optional[str]) -> ModelBase[Any, Any]:
     if not hasattr(module, attribute):
         raise ValueError(f"policy: {module_name!r} has no {attribute!r}")
     source = getattr(module, attribute)
-    if inspect.isclass(source):
-        source = source()
+    makes = factory or inspect.isclass(source)
+    if makes and not callable(source):
+        raise ValueError(f"--factory: expected {name!r} to be callable, got {source!r}")
+    made = [source() if makes else source]
+    model = _model_of(made[0], name, backend, stateless)
+    can_share = model._sources.shared is None or not (factory or model._sources.shared_state)
+    if not makes or can_share:
+        return model
+    # The class whose framework it is: a subclass that predicts itself takes no factory.
+    kind = next(cls for cls in type(model).__mro__ if "_backend" in vars(cls))
+    # The first one is there already.
+    return cast("ModelBase[Any, Any]", kind(factory=lambda: made.pop() if made else source()))
+
+
+def _model_of(
+    source: Any, name: str, backend: Optional[str], stateless: bool
+) -> ModelBase[Any, Any]:
+    """Return a policy, or what predicts, as a model."""
     if isinstance(source, ModelBase):
-        if backend is not None:
-            raise ValueError(
-                f"--backend: {name!r} is a Model, which has its own; got {backend!r} besides"
-            )
+        for option, given in (("--backend", backend), ("--stateless", stateless or None)):
+            if given is not None:
+                raise ValueError(
+                    f"{option}: {name!r} is a Model, which has its own; got {given!r} besides"
+                )
         return source
     model = _model_class(backend)
     try:
-        return model(source)
+        return model(source, stateless=stateless)
     except TypeError as exc:
         raise ValueError(f"policy: {name!r} is no policy: {exc}") from exc
 

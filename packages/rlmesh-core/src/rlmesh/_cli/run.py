@@ -25,6 +25,8 @@ def run_model(
     seeds: Optional[str],
     max_episodes: Optional[int],
     backend: Optional[str],
+    factory: bool = False,
+    stateless: bool = False,
     **options: Any,
 ) -> None:
     """Evaluate a model, and print the result; also that of a run that did not get to its end.
@@ -37,6 +39,8 @@ def run_model(
         seeds: See `parse_seeds`.
         max_episodes: See `Model.run`.
         backend: See `load_model`; a served model has its own.
+        factory: See `load_model`; likewise.
+        stateless: See `load_model`; likewise.
         **options: Further arguments of `Model.run`.
 
     Raises:
@@ -50,7 +54,7 @@ def run_model(
     result: Optional[RunResult] = None
     try:
         with ExitStack() as resources:
-            model = _evaluator(name, backend, resources)
+            model = _evaluator(name, backend, factory, stateless, resources)
             progress = resources.enter_context(ProgressBar(name, total))
             result = model.run(
                 list(addresses),
@@ -74,12 +78,15 @@ def run_model(
         raise typer.Exit(1)
 
 
-def _evaluator(name: str, backend: Optional[str], resources: ExitStack) -> Evaluator[Any, Any]:
+def _evaluator(
+    name: str, backend: Optional[str], factory: bool, stateless: bool, resources: ExitStack
+) -> Evaluator[Any, Any]:
     """Return the model of a name, or a client of the one at an address."""
     if not _is_address(name):
-        return load_model(name, backend)
-    if backend is not None:
-        raise ValueError(f"--backend: the model at {name} has its own; got {backend!r} besides")
+        return load_model(name, backend, factory, stateless)
+    for option, given in (("backend", backend), ("factory", factory), ("stateless", stateless)):
+        if given:
+            raise ValueError(f"--{option}: the model at {name} has its own; got {given!r} besides")
     return resources.enter_context(RemoteModel(name))
 
 

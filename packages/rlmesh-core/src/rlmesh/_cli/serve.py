@@ -64,7 +64,14 @@ def serve_env(name: str, address: str, arguments: str, options: ServeOptions) ->
     typer.echo("stopped")
 
 
-def serve_model(name: str, address: str, backend: Optional[str], options: ServeOptions) -> None:
+def serve_model(
+    name: str,
+    address: str,
+    backend: Optional[str],
+    options: ServeOptions,
+    factory: bool = False,
+    stateless: bool = False,
+) -> None:
     """Serve a model, and say how to reach it.
 
     Args:
@@ -72,6 +79,8 @@ def serve_model(name: str, address: str, backend: Optional[str], options: ServeO
         address: Where to serve.
         backend: See `load_model`.
         options: How to serve.
+        factory: See `load_model`.
+        stateless: See `load_model`.
 
     Raises:
         ValueError: There is no such policy, or no such backend, or the ready file or descriptor is
@@ -80,7 +89,8 @@ def serve_model(name: str, address: str, backend: Optional[str], options: ServeO
     """
     parse_address(address)
     with suppress(KeyboardInterrupt):
-        _serve(ModelServer(load_model(name, backend), address, options=options), name, _MODEL)
+        model = load_model(name, backend, factory, stateless)
+        _serve(ModelServer(model, address, options=options), name, _MODEL)
     typer.echo("stopped")
 
 

@@ -35,6 +35,7 @@ class EnvService:
 
     role = "env"
     capacity = 1
+    sharing_rule = "a served env instance has one client at a time"
 
     def __init__(self, env: Union[LocalEnv, LocalVectorEnv], contract: EnvContract) -> None:
         self._env = env

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from functools import partial
 from typing import (
     Any,
     Callable,
@@ -33,6 +34,7 @@ from .policy import LocalPolicies
 from .server import ModelServer
 from .service import ModelService
 from .source import CORNERS, Source
+from .sources import Sources
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
@@ -69,13 +71,24 @@ class ModelBase(Evaluator[ObsT, ActT]):
         trust_entrypoints: Whether a spec may name functions to import.
         device: Where observations arrive before predict, in frameworks that know devices:
             `"cuda:0"`, say. None is the framework's default. Actions may come from any device.
+        factory: Takes the place of `source`, for a policy that keeps the state of its episode on
+            itself: a callable without arguments that makes a source, or a whole `Model`. Each lane
+            of a run and each client of a served model gets a source of its own, which is closed
+            after it. Observations of different lanes are not put into one batch then.
+        stateless: Whether the source keeps no state, although its `reset` or `on_episode_end`
+            takes no episode id. A source may say so itself by an attribute `stateless = True`.
 
     `on_reset` and `on_episode_end` are called with the episode's id, a `str`, where they accept a
-    positional argument. A subclass's `load(**load_kwargs)` is called once, from here; it gets the
-    artifacts, if it has an argument of that name.
+    positional argument. If one of them does not, RLMesh assumes that the source can play one
+    episode at a time only: a run with several lanes, and a second client of a served model, are
+    refused, unless there is a `factory` or the source is `stateless`.
+
+    A subclass's `load(**load_kwargs)` is called once, from here; it gets the artifacts, if it has
+    an argument of that name.
 
     Raises:
         TypeError: The source, a callback or `load_kwargs` cannot be called as they would be.
+        ValueError: The factory's models are not of this framework.
         FileNotFoundError: An artifact does not exist.
         InvalidValue: The framework knows no such device.
 
@@ -100,6 +113,8 @@ class ModelBase(Evaluator[ObsT, ActT]):
         load_kwargs: Optional[Mapping[str, object]] = None,
         trust_entrypoints: bool = False,
         device: Optional[object] = None,
+        factory: Optional[Callable[[], Any]] = None,
+        stateless: bool = False,
     ) -> None:
         if spec is not None and not isinstance(spec, (ModelSpec, AdapterBase, Delegated)):
             raise TypeError(
@@ -107,18 +122,61 @@ class ModelBase(Evaluator[ObsT, ActT]):
                 f" None, got {spec!r:.200} ({type(spec).__name__})"
             )
         self._spec: Spec = spec
-        self._framework = _framework(self._backend, spec)
         self._trust_entrypoints = trust_entrypoints
         self._device = self._backend.as_device(device)
+        if not isinstance(stateless, bool):
+            raise TypeError(f"stateless: expected True or False, got {stateless!r}")
         if any(hasattr(type(self), name) for name in CORNERS):
-            if source is not None:
-                raise TypeError(
-                    f"source: expected none, because {type(self).__name__} predicts itself,"
-                    f" got {source!r}"
-                )
+            for name, given in (("source", source), ("factory", factory)):
+                if given is not None:
+                    raise TypeError(
+                        f"{name}: expected none, because {type(self).__name__} predicts itself,"
+                        f" got {given!r}"
+                    )
             source = self
             _load(self, artifacts, load_kwargs or {})
-        self._source = Source(source, on_reset, on_episode_end, on_close)
+        if factory is None:
+            self._sources = Sources(Source(source, on_reset, on_episode_end, on_close, stateless))
+        else:
+            if source is not None:
+                raise TypeError(f"source: expected none beside a factory, got {source!r}")
+            if not callable(factory):
+                raise TypeError(
+                    "factory: expected a callable without arguments that makes a policy, got"
+                    f" {factory!r}"
+                )
+            make = partial(self._make, factory, on_reset, on_episode_end, stateless, device)
+            self._sources = Sources(make(), make, on_close)
+        self._framework = _framework(self._backend, self._spec)
+
+    def _make(
+        self,
+        factory: Callable[[], Any],
+        on_reset: Optional[LifecycleCallback],
+        on_episode_end: Optional[LifecycleCallback],
+        stateless: bool,
+        device: Optional[object],
+    ) -> Source:
+        """Return a source that a factory makes."""
+        made = factory()
+        if not isinstance(made, ModelBase):
+            return Source(made, on_reset, on_episode_end, None, stateless)
+        shared = made._sources.shared
+        if on_reset is not None or on_episode_end is not None or shared is None:
+            raise TypeError(
+                "factory: the models that it makes have their own callbacks, and no factory;"
+                f" expected neither here, got {made!r}"
+            )
+        if made._backend.name != self._backend.name:
+            raise ValueError(
+                f"factory: expected a model with {self._backend.name} values, got {made!r} with"
+                f" {made._backend.name} ones"
+            )
+        # Of its models, all are alike.
+        self._spec = made._spec if self._spec is None else self._spec
+        self._device = made._device if device is None else self._device
+        self._trust_entrypoints = self._trust_entrypoints or made._trust_entrypoints
+        return shared
 
     @property
     def device(self) -> Optional[Any]:
@@ -152,7 +210,7 @@ class ModelBase(Evaluator[ObsT, ActT]):
     def new_service(self, options: ServeOptions) -> Service:
         """Return what a `ModelServer` serves."""
         return ModelService(
-            self._source,
+            self._sources,
             self._framework,
             self._device,
             self._spec,
@@ -163,7 +221,7 @@ class ModelBase(Evaluator[ObsT, ActT]):
     def __repr__(self) -> str:
         cls = type(self)
         package = cls.__module__.partition("._")[0]
-        name = "" if self._source.name == cls.__qualname__ else self._source.name
+        name = "" if self._sources.name == cls.__qualname__ else self._sources.name
         return f"{package}.{cls.__qualname__}({name})"
 
     def _check(self, terms: Terms) -> None:
@@ -174,11 +232,11 @@ class ModelBase(Evaluator[ObsT, ActT]):
             )
 
     def _finish(self) -> None:
-        self._source.close()
+        self._sources.close()
 
     def _policies(self, terms: Terms, caller: Caller, lanes: int) -> Policies:
         return LocalPolicies(
-            self._source,
+            self._sources,
             self._framework,
             self._device,
             self._spec,

@@ -22,6 +22,7 @@ from .corners import Corners
 from .description import describe_model
 from .lanes import Terms
 from .source import Source
+from .sources import Sources
 
 
 class LocalPolicy:
@@ -75,6 +76,7 @@ class LocalPolicy:
 
     async def start_episode(self, episode: Episode) -> None:
         """Call `on_reset`."""
+        self._source.occupy(self)
         self._adaptation.start(episode)
         self._source.start_episode(episode.id)
 
@@ -117,7 +119,8 @@ class LocalPolicy:
     async def end_episode(self, episode_id: str) -> None:
         """Call `on_episode_end`."""
         self._adaptation.end(episode_id)
-        self._source.end_episode(episode_id)
+        if self._source.vacate(self):
+            self._source.end_episode(episode_id)
         if self._batcher is not None:
             self._batcher.expect(self._lane, reset=True)
 
@@ -131,10 +134,10 @@ class LocalPolicy:
 
 
 class LocalPolicies:
-    """Makes the policies of a run's lanes, which predict with one source.
+    """Makes the policies of a run's lanes.
 
     Args:
-        source: What predicts.
+        sources: What predicts.
         backend: The framework of its values.
         device: Where its observations live.
         spec: The model's; see `ModelBase`.
@@ -146,12 +149,13 @@ class LocalPolicies:
         clock: Counts the time of predicting.
 
     Raises:
-        ValueError: The source has no chunks to execute so many actions of.
+        ValueError: A source has no chunks to execute so many actions of, or cannot play in several
+            lanes.
     """
 
     def __init__(
         self,
-        source: Source,
+        sources: Sources,
         backend: Backend,
         device: Optional[Any],
         spec: Spec,
@@ -159,10 +163,10 @@ class LocalPolicies:
         terms: Terms,
         lanes: int,
     ) -> None:
+        if lanes > 1 and sources.shared_state:
+            raise ValueError(f"lanes: expected one, got {lanes}: {sources.shared_state}")
         self._padding = operator.index(terms.max_batch) if terms.batch_padding else 0
-        self._corners = Corners(source.corners, backend, self._padding)
-        self._corners.check_horizon(terms.horizon)
-        self._source = source
+        self._sources = sources
         self._backend = backend
         self._device = device
         self._spec = spec
@@ -170,8 +174,16 @@ class LocalPolicies:
         self._terms = terms
         self.clock = ModelClock()
         self._batchers: Optional[Batchers] = None
-        if lanes > 1 and self._corners.takes_batches(terms.horizon):
-            self._batchers = Batchers(self._corners, terms, self.clock)
+        self._shared: Optional[Corners] = None
+        if sources.shared is not None:
+            self._shared = self._corners_of(sources.shared)
+            if lanes > 1 and self._shared.takes_batches(terms.horizon):
+                self._batchers = Batchers(self._shared, terms, self.clock)
+
+    def _corners_of(self, source: Source) -> Corners:
+        corners = Corners(source.corners, self._backend, self._padding)
+        corners.check_horizon(self._terms.horizon)
+        return corners
 
     async def join(
         self, lane: int, env: LaneEnv, resources: ExitStack
@@ -194,15 +206,16 @@ class LocalPolicies:
         batcher: Optional[Batcher] = None
         if self._batchers is not None:
             batcher = self._batchers.of_kind(batch_kind(contract), adaptation.stack, max_wait)
-        policy = LocalPolicy(
-            self._source, adaptation, self._corners, terms.horizon, lane, batcher, self.clock
-        )
+        source = self._sources.take()
+        resources.callback(self._sources.give_back, source)
+        corners = self._shared or self._corners_of(source)
+        policy = LocalPolicy(source, adaptation, corners, terms.horizon, lane, batcher, self.clock)
         selection = adaptation.selection if selects else None
         return open_port(env, self._backend, self._device, selection), policy, selection
 
     def describe(self) -> Mapping[str, Any]:
         """Return what is known of the model; see `describe_model`."""
-        return describe_model(self._source.name, self._spec, self._padding)
+        return describe_model(self._sources.name, self._spec, self._padding)
 
     def wait(self, receive: Callable[[float], bool]) -> None:
         """Predict a batch that is due, or wait for more observations."""

@@ -12,6 +12,8 @@ from rlmesh.backends import Backend
 from rlmesh.errors import LimitExceeded, NotReset, ProtocolError
 
 from .adaptation import Adaptation, batch_kind
+from .corners import Corners
+from .source import Source
 
 MAX_EPISODES = 1024
 """Episodes that one session may have running; ours have one."""
@@ -28,11 +30,15 @@ class Route:
         adaptation: What stands between the model and this env.
         backend: The framework of the model's values.
         device: Where its observations live.
+        source: What predicts for the client.
+        corners: Its predict functions.
 
     Attributes:
         key: Observations of routes with equal keys go into one batch.
         horizon: As given.
         adaptation: As given.
+        source: As given.
+        corners: As given.
         episodes: The running episodes by id.
     """
 
@@ -45,11 +51,15 @@ class Route:
         adaptation: Adaptation,
         backend: Backend,
         device: Optional[Any],
+        source: Source,
+        corners: Corners,
     ) -> None:
         space = contract.observation_space
         self.key = (batch_kind(contract), execution_horizon)
         self.horizon = execution_horizon
         self.adaptation = adaptation
+        self.source = source
+        self.corners = corners
         if selects and adaptation.selection is not None:
             space = adaptation.selection.space(space)
         self.episodes: Dict[str, Episode] = {}

@@ -6,7 +6,19 @@ import math
 from collections import deque
 from itertools import chain
 from time import perf_counter_ns
-from typing import Any, Deque, Dict, Hashable, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Hashable,
+    Iterable,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from rlmesh import _logs
 from rlmesh._contract.contract import EnvContract
@@ -26,6 +38,7 @@ from .corners import Corners
 from .description import describe_model
 from .route import Route, env_seconds
 from .source import Source
+from .sources import Sources
 
 _MAX_KINDS = 64
 """Kinds of observations, each of which goes into batches of its own, that are remembered."""
@@ -58,7 +71,7 @@ class ModelService:
     Predicts that go together wait for each other where a `BatchQueue` finds it worthwhile.
 
     Args:
-        source: What predicts.
+        sources: What predicts.
         backend: The framework of its values.
         device: Where its observations live.
         spec: The model's; see `ModelBase`.
@@ -70,22 +83,26 @@ class ModelService:
 
     def __init__(
         self,
-        source: Source,
+        sources: Sources,
         backend: Backend,
         device: Optional[Any],
         spec: Spec,
         trust_entrypoints: bool,
         options: ServeOptions,
     ) -> None:
-        self.capacity = options.max_sessions
-        self._source = source
+        # Whoever has a session may have an episode.
+        self.capacity = 1 if sources.shared_state else options.max_sessions
+        self.sharing_rule = sources.shared_state
+        self._sources = sources
         self._backend = backend
         self._device = device
         self._spec = spec
         self._trust_entrypoints = trust_entrypoints
-        padding = options.max_batch_size if options.batch_padding else 0
-        self._corners = Corners(source.corners, backend, padding)
-        self._description = describe_model(source.name, spec, padding)
+        self._padding = options.max_batch_size if options.batch_padding else 0
+        self._shared: Optional[Corners] = None
+        if sources.shared is not None:
+            self._shared = self._corners_of(sources.shared)
+        self._description = describe_model(sources.name, spec, self._padding)
         self._options = options
         self._queues: Dict[Hashable, BatchQueue[Session, _Arrived]] = {}
         self._next: Optional[BatchQueue[Session, _Arrived]] = None
@@ -125,28 +142,43 @@ class ModelService:
         return outcomes
 
     def release(self, session: Session) -> None:
-        """End the episodes that a session left running."""
-        if session.state is not None:
-            self._expect_nothing(session)
-            for episode_id in list(session.state.episodes):
-                try:
-                    self._end_episode(session.state, episode_id)
-                except Exception:
-                    _logs.SERVER.exception(
-                        "on_episode_end raised for a client that went away",
-                        extra={"event": "callback_failed", "session": _logs.short(session.id)},
-                    )
+        """End the episodes that a session left running, and the use of its source."""
+        route, session.state = session.state, None
+        if route is not None:
+            if route.key in self._queues:
+                self._queues[route.key].leave(session)
+            for episode_id in list(route.episodes):
+                self._tidy(session, "on_episode_end", self._end_episode, route, episode_id)
+            self._tidy(session, "close", self._sources.give_back, route.source)
+
+    def _tidy(
+        self, session: Session, name: str, function: Callable[..., None], *arguments: Any
+    ) -> None:
+        """Call something of the user's for a client that is not there to learn that it raised."""
+        try:
+            function(*arguments)
+        except Exception:
+            _logs.SERVER.exception(
+                f"{name} raised for a client that went away",
+                extra={"event": "callback_failed", "session": _logs.short(session.id)},
+            )
 
     def close(self) -> None:
         """Call `on_close`, once."""
         if not self._closed:
             self._closed = True
-            self._source.close()
+            self._sources.close()
 
     def _sort(self, call: Call) -> None:
         """Put a call where it waits for others, or for nothing."""
         route = call.session.state
-        if call.op != PREDICT or route is None or not self._corners.takes_batches(route.horizon):
+        corners = self._shared
+        if (
+            call.op != PREDICT
+            or route is None
+            or corners is None
+            or not corners.takes_batches(route.horizon)
+        ):
             self._singles.append(call)
             return
         queue = self._queues.get(route.key)
@@ -169,11 +201,6 @@ class ModelService:
             empty = (key for key, queue in self._queues.items() if queue.delay() == math.inf)
             self._queues.pop(next(empty, None), None)
 
-    def _expect_nothing(self, session: Session) -> None:
-        """Wait for no predicts of a session any more."""
-        if session.state.key in self._queues:
-            self._queues[session.state.key].leave(session)
-
     def _execute_single(self, call: Call) -> Iterable[Tuple[Call, Outcome]]:
         try:
             if call.op == PREDICT:
@@ -191,7 +218,13 @@ class ModelService:
             return {**route.needs(), "model": self._description}
         route = _route_of(session)
         if op == START_EPISODE:
-            self._source.start_episode(route.start(body))
+            episode_id = route.start(body)
+            try:
+                route.source.occupy(route)
+            except ValueError:
+                route.end(episode_id)
+                raise
+            route.source.start_episode(episode_id)
         elif op == OBSERVE:
             observation, context = route.decode(body, call.payload)
             route.adaptation.observe(context.episode_id, observation)
@@ -215,10 +248,6 @@ class ModelService:
             raise InvalidValue(
                 f"instruction: this model has no text input, so it cannot take {instruction!r}"
             )
-        try:
-            self._corners.check_horizon(horizon)
-        except ValueError as exc:
-            raise InvalidValue(str(exc)) from None
         adaptation = Adaptation(
             self._spec,
             contract,
@@ -229,13 +258,32 @@ class ModelService:
             # A client that needs whole observations needs whole images.
             pushdown and selects,
         )
+        source = self._sources.take()
+        corners = self._shared or self._corners_of(source)
+        try:
+            corners.check_horizon(horizon)
+        except ValueError as exc:
+            self._sources.give_back(source)
+            raise InvalidValue(str(exc)) from None
         return Route(
-            contract, horizon, instruction, selects, adaptation, self._backend, self._device
+            contract,
+            horizon,
+            instruction,
+            selects,
+            adaptation,
+            self._backend,
+            self._device,
+            source,
+            corners,
         )
+
+    def _corners_of(self, source: Source) -> Corners:
+        return Corners(source.corners, self._backend, self._padding)
 
     def _end_episode(self, route: Route, episode_id: str) -> None:
         route.end(episode_id)
-        self._source.end_episode(episode_id)
+        route.source.vacate(route)
+        route.source.end_episode(episode_id)
 
     def _predict(self, batch: Sequence[_Arrived]) -> Iterable[Tuple[Call, Outcome]]:
         """Return what came of predicts that go into one batch."""
@@ -256,7 +304,7 @@ class ModelService:
         route = jobs[0].route
         started = perf_counter_ns()
         try:
-            chunks = self._corners.act(
+            chunks = route.corners.act(
                 [job.payload for job in jobs],
                 [job.context for job in jobs],
                 route.horizon,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import warnings
+import weakref
 from typing import Any, Callable, Dict, Optional
 
 from rlmesh.types import LifecycleCallback
+
+from .sharing import owner_of, state_of_given, state_of_methods
 
 CORNERS = ("predict", "predict_chunk", "predict_batch", "predict_chunk_batch")
 """The methods that predict, each more general than the ones before it."""
@@ -19,12 +23,18 @@ class Source:
         on_reset: Replaces the source's `reset`.
         on_episode_end: Replaces the source's `on_episode_end`.
         on_close: Replaces the source's `close`.
+        stateless: Whether several of its episodes may run at the same time, whatever its callbacks
+            look like.
 
     Raises:
         TypeError: The source is neither, or something in it cannot be called as it would be.
 
     Attributes:
         name: What a reader may call it.
+        owner: The object whose state it uses: the source, or the object whose method it is.
+        given_state: Why episodes that run at the same time would share the state of `on_reset` or
+            `on_episode_end`; empty where they would not.
+        shared_state: The same for all callbacks, the source's own included.
         corners: The predict functions by name. All take (values, contexts), whether or not the
             user's own function takes a context.
         start_episode: Called with an episode's id after its reset.
@@ -38,17 +48,70 @@ class Source:
         on_reset: Optional[LifecycleCallback],
         on_episode_end: Optional[LifecycleCallback],
         on_close: Optional[LifecycleCallback],
+        stateless: bool = False,
     ) -> None:
         self.name = str(getattr(source, "__qualname__", type(source).__qualname__))
         self.corners: Dict[str, Callable[[Any, Any], Any]] = {}
         functions = _functions_of(source)
         for name, function in functions.items():
             self.corners[name] = _with_context(function, name)
-        # A function's attributes are nobody's methods.
-        methods = None if functions.get("predict") is source else source
-        self.start_episode = _callback("on_reset", on_reset, methods, "reset")
-        self.end_episode = _callback("on_episode_end", on_episode_end, methods, "on_episode_end")
-        self.close = _callback("on_close", on_close, methods, "close")
+        self.owner = owner_of(source)
+        is_function = functions.get("predict") is source
+        given = {"reset": on_reset, "on_episode_end": on_episode_end, "close": on_close}
+        methods = {name: _method(source, name, is_function) for name in given}
+        callbacks = {n: methods[n] if given[n] is None else given[n] for n in given}
+        self.start_episode = as_callback("on_reset", callbacks["reset"])
+        self.end_episode = as_callback("on_episode_end", callbacks["on_episode_end"])
+        self.close = as_callback("on_close", callbacks["close"])
+        self.given_state = self.shared_state = ""
+        if not (stateless or getattr(self.owner, "stateless", False) is True):
+            del given["close"], methods["close"]
+            if self.owner is not source:
+                methods = {name: _method(self.owner, name, False) for name in given}
+                self._warn_of_lost_reset(on_reset, methods["reset"])
+            self.given_state = state_of_given(given)
+            own = {name: method for name, method in methods.items() if given[name] is None}
+            self.shared_state = self.given_state or state_of_methods(self.owner, own)
+        self._holder: Dict[str, weakref.ref[Any]] = {}
+
+    def occupy(self, player: object) -> None:
+        """Start an episode; it is an error beside another one that would share its state.
+
+        Args:
+            player: What plays it. When it is gone, so is its episode.
+
+        Raises:
+            ValueError: Another episode is running.
+        """
+        if not self.shared_state:
+            return
+        mine = weakref.ref(player)
+        # One operation, as players may be on different threads.
+        held = self._holder.setdefault("holder", mine)
+        if held is not mine and held() is not None:
+            raise ValueError(f"source: another episode of it is running; {self.shared_state}")
+        self._holder["holder"] = mine
+
+    def vacate(self, player: object) -> bool:
+        """End the episode of a player; return whether it had one."""
+        if not self.shared_state:
+            return True
+        held = self._holder.get("holder")
+        if held is None or held() is not player:
+            return False
+        del self._holder["holder"]
+        return True
+
+    def _warn_of_lost_reset(self, on_reset: Optional[LifecycleCallback], reset: Any) -> None:
+        """Warn of a policy that is given as a method, whose reset nobody calls."""
+        if on_reset is None and callable(reset):
+            warnings.warn(
+                f"source: {self.name} is given without its object, so"
+                f" {type(self.owner).__name__}.reset() is not called when an episode starts;"
+                " expected the object itself, or its reset as on_reset",
+                RuntimeWarning,
+                stacklevel=4,
+            )
 
 
 def _functions_of(source: Any) -> Dict[str, Callable[..., Any]]:
@@ -94,11 +157,21 @@ def _with_context(function: Callable[..., Any], name: str) -> Callable[[Any, Any
     return lambda values, context: function(values)
 
 
-def _callback(
-    name: str, given: Optional[LifecycleCallback], methods: Any, method: str
-) -> LifecycleCallback:
+def _method(source: Any, name: str, is_function: bool) -> Any:
+    """Return a callback of a source; None if it has none.
+
+    Args:
+        source: The source.
+        name: The method's name.
+        is_function: Whether the source is only called. Then its class says what its methods are: a
+            function's attributes are nobody's methods.
+    """
+    holder = type(source) if is_function else source
+    return None if getattr(holder, name, None) is None else getattr(source, name)
+
+
+def as_callback(name: str, callback: Optional[LifecycleCallback]) -> LifecycleCallback:
     """Return the callback to use, made to accept (and perhaps ignore) the episode's id."""
-    callback = given if given is not None else getattr(methods, method, None)
     if callback is None:
         return lambda *episode_id: None
     if not callable(callback):

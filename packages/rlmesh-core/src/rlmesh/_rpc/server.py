@@ -46,7 +46,8 @@ class RpcServer(Reception):
     ) -> None:
         boot = boot or new_boot_id()
         grace = options.session_grace
-        sessions = Sessions(service.role, service.capacity, grace, boot, listener)
+        rule = service.sharing_rule
+        sessions = Sessions(service.role, service.capacity, grace, boot, listener, rule)
         tally = Tally(service.latencies)
         super().__init__(service.role, sessions, listener, options, boot, tally)
         self._service = service

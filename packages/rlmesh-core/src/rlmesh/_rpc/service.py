@@ -71,6 +71,11 @@ class Service(Protocol):
         ...
 
     @property
+    def sharing_rule(self) -> str:
+        """Why there is one session at a time, for clients that are refused; empty if none knows."""
+        ...
+
+    @property
     def latencies(self) -> Mapping[str, Histogram]:
         """How long the parts of its work took, by name; the names do not change."""
         ...

@@ -27,17 +27,25 @@ class Sessions:
         grace: Seconds for which a client that cannot be reached keeps its session.
         boot: The server's boot id.
         listener: Where the clients are reached.
+        rule: Why there is one session at a time; empty if nobody knows.
 
     Attributes:
         ended: Sessions that the service is still to forget.
     """
 
     def __init__(
-        self, role: str, capacity: int, grace: float, boot: bytes, listener: Listener
+        self,
+        role: str,
+        capacity: int,
+        grace: float,
+        boot: bytes,
+        listener: Listener,
+        rule: str = "",
     ) -> None:
         self._role = role
         self._capacity = capacity
         self._grace = grace
+        self._rule = rule
         self._probe = pack(Reply(PROBE, 0, boot, OK, None))
         self._listener = listener
         self._open: Dict[bytes, Session] = {}
@@ -165,9 +173,7 @@ class Sessions:
             return f"the {self._role} still executes a call that its last client gave up"
         left = self._seconds_left(holder)
         if left is None:
-            rule = (
-                "" if self._role == "model" else "; a served env instance has one client at a time"
-            )
+            rule = self._rule and f"; {self._rule}"
             return f"the {self._role} is held by another client{rule}"
         return (
             f"the {self._role} is held by a client that cannot be reached; it becomes free"

@@ -94,6 +94,39 @@ class Telling:
         sys.stdout.write("closed\n")
 
 
+class Alternating:
+    """Acts with 1 and 0 in turn, and keeps whose turn it is on itself."""
+
+    def __init__(self, first=1):
+        self.first = first
+
+    def reset(self):
+        self.next = self.first
+
+    def predict(self, observation):
+        action, self.next = self.next, 1 - self.next
+        return action
+
+
+class AlternatingModel(rlmesh.Model):
+    """The same, as a model."""
+
+    def reset(self):
+        self.next = 1
+
+    def predict(self, observation):
+        action, self.next = self.next, 1 - self.next
+        return action
+
+
+def make_alternating():
+    return Alternating()
+
+
+def make_alternating_model():
+    return rlmesh.Model(Alternating())
+
+
 class Obedient:
     def predict(self, observation, context):
         return int(context.instruction == "right")
@@ -113,6 +146,7 @@ class TerminatedWhileItIsBuilt(Counter):
 
 
 an_object = Counter()
+alternating = Alternating()
 obedient = rlmesh.Model(Obedient(), spec=rlmesh.DELEGATED)
 a_model = rlmesh.Model(one)
 number = 3
