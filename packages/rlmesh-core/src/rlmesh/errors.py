@@ -26,6 +26,7 @@ __all__ = [
     "RequestTimeout",
     "SecurityError",
     "SessionLost",
+    "UnknownAttribute",
     "UnsupportedSpace",
 ]
 
@@ -138,6 +139,10 @@ class InvalidValue(RLMeshError, ValueError):
 
 class UnsupportedSpace(RLMeshError, TypeError):
     """A space that is missing, or that RLMesh cannot describe."""
+
+
+class UnknownAttribute(RLMeshError, AttributeError):
+    """An attribute or method that a served env does not have, or that its server keeps to itself."""
 
 
 class AdapterResolutionError(RLMeshError, ValueError):

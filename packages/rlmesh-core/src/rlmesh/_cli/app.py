@@ -38,6 +38,13 @@ SERVED_AT = typer.Option(
 KWARGS = typer.Option(
     "{}", metavar="JSON", help="""Keyword arguments, e.g. '{"render_mode": "rgb_array"}'."""
 )
+EXPOSE = typer.Option(
+    None,
+    "--expose",
+    metavar="NAME",
+    help="An attribute or method of the env that clients may get, set and call; may be given"
+    " several times. None unless given.",
+)
 MAX_SESSIONS = typer.Option(
     None,
     min=1,
@@ -183,6 +190,7 @@ def serve(
     env: str = ENV,
     address: str = SERVED_AT,
     kwargs: str = KWARGS,
+    expose: Optional[List[str]] = EXPOSE,
     max_sessions: Optional[int] = MAX_SESSIONS,
     drain_timeout: Optional[float] = DRAIN_TIMEOUT,
     session_grace: Optional[float] = SESSION_GRACE,
@@ -200,7 +208,7 @@ def serve(
         ready_file=ready_file,
         ready_fd=ready_fd,
     )
-    serve_env(env, address, kwargs, options)
+    serve_env(env, address, kwargs, options, expose or ())
 
 
 @app.command("serve-model", epilog=TOKEN_HELP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import socket
 from contextlib import suppress
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Sequence
 
 import typer
 
@@ -45,7 +45,9 @@ _MODEL = _Use(
 )
 
 
-def serve_env(name: str, address: str, arguments: str, options: ServeOptions) -> None:
+def serve_env(
+    name: str, address: str, arguments: str, options: ServeOptions, expose: Sequence[str] = ()
+) -> None:
     """Serve envs, and say how to reach them.
 
     Args:
@@ -53,12 +55,14 @@ def serve_env(name: str, address: str, arguments: str, options: ServeOptions) ->
         address: Where to serve.
         arguments: Keyword arguments for the env, as a JSON object.
         options: How to serve.
+        expose: See `EnvServer`.
 
     Raises:
-        ValueError: The arguments do not parse, or the ready file or descriptor is none.
+        ValueError: The arguments do not parse, a name cannot be exposed, or the ready file or descriptor is none.
         RLMeshError: There is no such env, it is none, or the address cannot be taken.
     """
-    server = EnvServer(name, address, options=options, env_kwargs=keyword_arguments(arguments))
+    kwargs = keyword_arguments(arguments)
+    server = EnvServer(name, address, options=options, env_kwargs=kwargs, expose=expose)
     with suppress(KeyboardInterrupt):
         _serve(server, name, _ENV)
     typer.echo("stopped")

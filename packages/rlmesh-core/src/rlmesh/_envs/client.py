@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Sequence, Set, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._contract.peer import Limits
@@ -19,7 +19,7 @@ from rlmesh._transport.security import Token
 from rlmesh._values.native import NativeBackend
 from rlmesh._wire.codec import Codec, ForwardingCodec, ValueCodec
 from rlmesh._wire.info import decode_info, encode_info
-from rlmesh._wire.messages import RENDER, RESET, SELECT, STEP
+from rlmesh._wire.messages import CALL, GET_ATTR, RENDER, RESET, SELECT, SET_ATTR, STEP
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.adapters.selection import Selection
 from rlmesh.backends import Backend
@@ -37,12 +37,15 @@ class EnvClient:
         token: The server's secret.
         connect_timeout: Seconds to find the server, and to restore a broken connection.
         step_timeout: Seconds that one `step` may take.
-        reset_timeout: Seconds that one `reset` or `render`, or the start of a new env, may take.
+        reset_timeout: Seconds that one `reset`, `render` or use of an attribute, or the start of a
+            new env, may take.
         takeover: End the session of a holder that cannot be reached.
         busy_timeout: Seconds to wait for an env while others hold all that there are.
 
     Attributes:
         contract: What the env promises, once there was a `connect`.
+        exposed: The names of its attributes and methods that this client may use.
+        changed: Names of those that were set or called in this session.
     """
 
     contract: EnvContract
@@ -61,7 +64,7 @@ class EnvClient:
         self.address = address
         self._token = token
         self._connect_timeout = connect_timeout
-        others = dict.fromkeys((RESET, RENDER, SELECT), reset_timeout)
+        others = dict.fromkeys((RESET, RENDER, SELECT, GET_ATTR, SET_ATTR, CALL), reset_timeout)
         self._timeouts: Dict[int, float] = {STEP: step_timeout, **others}
         self._selection: Optional[Selection] = None
         self._wish = (takeover, busy_timeout, reset_timeout)
@@ -69,6 +72,8 @@ class EnvClient:
         self._rpc: Optional[RpcClient] = None
         self._goodbye: Callable[[], object] = lambda: None
         self._closed = False
+        self.exposed: Sequence[str] = ()
+        self.changed: Set[str] = set()
 
     @property
     def unread(self) -> Unread:
@@ -139,6 +144,7 @@ class EnvClient:
                 rpc.release(previous)
             description = await self._caller.complete(rpc, rpc.opening(*self._wish))
             contract = EnvContract.from_dict(description)
+            exposed = _checked_names(description.get("expose", []))
             worker = description.get("worker")
             if worker is not None and is_reachable(worker):
                 rpc = self._direct(worker["address"], rpc)
@@ -147,6 +153,7 @@ class EnvClient:
             rpc.close()
             raise
         self._rpc, self._goodbye = rpc, goodbye(self, rpc)
+        self.exposed = exposed
         return contract
 
     def _direct(self, address: str, front: RpcClient) -> RpcClient:
@@ -157,12 +164,25 @@ class EnvClient:
 
     async def _reopen(self) -> None:
         """Open a new session in place of a lost one; the env must be the same."""
+        if self.changed:
+            # In another session, the env would silently go on without what was set.
+            names = ", ".join(map(repr, sorted(self.changed)))
+            raise SessionLost(
+                f"the session with {self.address} is over, and so is what {names} did to its env:"
+                " make a new client, and set and call what it needs"
+            )
         self._goodbye()
         if await self._open(self._rpc) != self.contract:
             self._goodbye()
             raise SessionLost(f"the server at {self.address} came back with another env")
         if self._selection is not None:
             await self._call(SELECT, self._selection.to_plain(), ())
+
+
+def _checked_names(names: Any) -> Sequence[str]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ProtocolError("the description of the env does not parse: expose is no list of names")
+    return names
 
 
 class EnvCalls(Protocol):

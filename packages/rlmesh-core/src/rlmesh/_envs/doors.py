@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any, Sequence, Union
 
 from rlmesh._contract.contract import EnvContract
 
@@ -21,8 +21,10 @@ def local_env(env: Any) -> Union[LocalEnv, LocalVectorEnv]:
     return LocalVectorEnv(env) if is_vector_env(env) else LocalEnv(env)
 
 
-def new_service(env: Union[LocalEnv, LocalVectorEnv], contract: EnvContract) -> EnvService:
+def new_service(
+    env: Union[LocalEnv, LocalVectorEnv], contract: EnvContract, expose: Sequence[str] = ()
+) -> EnvService:
     """Return what executes requests on such an env."""
     if isinstance(env, LocalVectorEnv):
-        return VectorEnvService(env, contract)
-    return EnvService(env, contract)
+        return VectorEnvService(env, contract, expose)
+    return EnvService(env, contract, expose)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from rlmesh import _logs
 from rlmesh._contract.peer import PeerInfo
@@ -92,6 +92,7 @@ class EnvFront(Reception):
         token: The secret that clients share.
         listener: Where clients are reached; closed at the end of `run`.
         options: See `ServeOptions`.
+        expose: The names of the envs' attributes and methods that clients may use.
 
     Attributes:
         finished: Set when `run` has ended and everything is freed.
@@ -104,6 +105,7 @@ class EnvFront(Reception):
         token: Token,
         listener: ZmqListener,
         options: ServeOptions,
+        expose: Sequence[str] = (),
     ) -> None:
         boot = new_boot_id()
         self._slots = Slots("env", options.max_sessions, options.session_grace, boot, listener)
@@ -111,7 +113,7 @@ class EnvFront(Reception):
         tally = Tally({phase: Histogram() for phase in PHASES})
         super().__init__("env", self._slots, listener, options, boot, tally)
         self._ended_requests = 0
-        self._workers = Workers(factory, tags, token, options, boot, self._wake)
+        self._workers = Workers(factory, tags, token, options, boot, self._wake, expose)
         self._changed = threading.Event()
         self._token = token
         self._relays: Dict[bytes, Relay] = {}

@@ -10,10 +10,12 @@ from rlmesh._rpc.calls import BLOCKING
 from rlmesh._tasks import complete
 from rlmesh._transport.security import Token
 from rlmesh.backends import Backend, NativeBackend
+from rlmesh.errors import UnknownAttribute
 from rlmesh.spaces import Space
 from rlmesh.types import Value
 
 from .client import BlockingView, EnvClient, EnvView
+from .remote_attributes import RemoteAttributes
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
@@ -71,6 +73,7 @@ class RemoteBase:
             kinds = ("an env: use RemoteEnv", "a vector env: use RemoteVectorEnv")
             raise TypeError(f"what is served at {address} is {kinds[vector]}")
         self._view = self.view(self._backend, device=self._device)
+        self._attributes = RemoteAttributes(self._client, self._backend)
 
     @property
     def device(self) -> Optional[Any]:
@@ -116,6 +119,61 @@ class RemoteBase:
         """
         return self._view.render()
 
+    def get_attr(self, name: str) -> Any:
+        """Return an attribute of the served env that its server exposes.
+
+        Wrappers on the server's side are looked through, the outermost first. Values arrive as they
+        are, with the framework's arrays in place of NumPy's; what cannot be carried is an error.
+
+        Args:
+            name: The attribute's name.
+
+        Returns:
+            The attribute; a function that calls it, if it is a method. Of a vector env, a tuple
+            with the attribute of each sub-env, or what its method returns.
+
+        Raises:
+            UnknownAttribute: The server does not expose it, or the env has none of that name.
+            InvalidValue: It is neither None, a number, text, bytes, an array, nor a list, tuple,
+                set or dict of these.
+            EnvError: The env raised.
+            RequestTimeout, ConnectionFailed, SessionLost: The session ended.
+        """
+        return self._attributes.get(name)
+
+    def set_attr(self, name: str, value: Any) -> None:
+        """Set an attribute of the served env that its server exposes.
+
+        It is set where `get_attr` finds it. An env instance keeps it when this client leaves; one
+        that a factory made ends with its client. If the session is lost, and the attribute with it,
+        this client does not open another: its calls raise `SessionLost`.
+
+        Args:
+            name: The attribute's name.
+            value: Its value. Of a vector env, a list or tuple with the value for each sub-env, or
+                one value for all of them.
+
+        Raises:
+            RLMeshError: See `get_attr`.
+        """
+        self._attributes.set(name, value)
+
+    def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the served env that its server exposes, exactly once.
+
+        Args:
+            name: The method's name.
+            args: Its arguments, carried as the values of attributes are; see `get_attr`.
+            kwargs: Its keyword arguments.
+
+        Returns:
+            What it returns; of a vector env, a tuple of what that of each sub-env returns.
+
+        Raises:
+            RLMeshError: See `get_attr`.
+        """
+        return self._attributes.call(name, *args, **kwargs)
+
     def close(self) -> None:
         """Free the env for other clients; calling it again does nothing."""
         self._client.close()
@@ -132,6 +190,21 @@ class RemoteBase:
     def view(self, backend: Backend, **options: Any) -> Any:
         """Return the same session with the values of another framework."""
         raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if self._is_vector and name in self._attributes:
+            raise UnknownAttribute(f"{name!r} is an attribute of sub-envs: use get_attr({name!r})")
+        return self.get_attr(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_") or hasattr(type(self), name):
+            super().__setattr__(name, value)
+        elif self._is_vector and name in self._attributes:
+            raise UnknownAttribute(f"{name!r} is an attribute of sub-envs: use set_attr({name!r})")
+        else:
+            self.set_attr(name, value)
 
     def __enter__(self: SelfT) -> SelfT:
         return self

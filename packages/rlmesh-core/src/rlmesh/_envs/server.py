@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from rlmesh._rpc.hosting import Running, ServerBase
 from rlmesh._rpc.options import ServeOptions
@@ -11,6 +11,7 @@ from rlmesh._transport.security import Token
 from rlmesh._transport.server import ZmqListener
 from rlmesh.adapters.tags import EnvTags
 
+from .attributes import checked_names
 from .doors import local_env, new_service
 from .factory import check_not_loading_main, factory_of
 from .front import EnvFront
@@ -38,6 +39,9 @@ class EnvServer(ServerBase):
         tags: What the env's observations and actions are, for models with a spec; for a vector
             env, those of one sub-env.
         env_kwargs: Keyword arguments for the factory, as plain data; tuples arrive as lists.
+        expose: Names of public attributes and methods of the env that clients may get, set and
+            call, such as `["level", "compute_reward"]`; of a vector env, those of its sub-envs.
+            Whoever may connect may use them, with any arguments.
 
     Raises:
         AdapterResolutionError: The tags do not fit the env's spaces; for a factory, from `bind`.
@@ -45,7 +49,8 @@ class EnvServer(ServerBase):
             from `bind`.
         AddressError: The address does not parse.
         TypeError: It is neither an env nor a factory, or a factory that another process cannot
-            import, such as a lambda.
+            import, such as a lambda; or `expose` is no list of names.
+        ValueError: A name in `expose` is not public, or cannot be exposed.
 
     Examples:
         >>> import gymnasium, rlmesh
@@ -65,24 +70,28 @@ class EnvServer(ServerBase):
         options: Optional[ServeOptions] = None,
         tags: Optional[EnvTags] = None,
         env_kwargs: Optional[Mapping[str, Any]] = None,
+        expose: Sequence[str] = (),
     ) -> None:
         token = Token(token)
         super().__init__(address, token, options)
         self._tags = tags
+        self._expose = checked_names(expose)
         self._factory = factory_of(env_or_factory, env_kwargs)
         if self._factory is None:
             self._env = local_env(env_or_factory)
             self._contract = self._env.contract(tags)
 
     def _new_service(self) -> Service:
-        return new_service(self._env, self._contract)
+        return new_service(self._env, self._contract, self._expose)
 
     def _open(self) -> Tuple[ZmqListener, Running]:
         if self._factory is None:
             return super()._open()
         check_not_loading_main()
         listener = self._listen()
-        front = EnvFront(self._factory, self._tags, self._token, listener, self._options)
+        front = EnvFront(
+            self._factory, self._tags, self._token, listener, self._options, self._expose
+        )
         try:
             front.start_first()
         except BaseException:

@@ -10,12 +10,14 @@ from rlmesh._rpc.histogram import Histogram
 from rlmesh._rpc.service import Call, Failure, Outcome
 from rlmesh._rpc.session import Session
 from rlmesh._wire.codec import Codec
+from rlmesh._wire.exact import decode_exact, encode_exact
 from rlmesh._wire.info import decode_info, encode_info
-from rlmesh._wire.messages import RENDER, RESET, SELECT, STEP
+from rlmesh._wire.messages import CALL, GET_ATTR, RENDER, RESET, SELECT, SET_ATTR, STEP
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.adapters.selection import Selection
 from rlmesh.errors import NotReset, ProtocolError
 
+from .attributes import attributes_of
 from .local import LocalEnv
 from .local_vector import LocalVectorEnv
 
@@ -31,15 +33,22 @@ class EnvService:
     Args:
         env: The env.
         contract: What it promises.
+        expose: The names of its attributes and methods that clients may use.
     """
 
     role = "env"
     capacity = 1
     sharing_rule = "a served env instance has one client at a time"
 
-    def __init__(self, env: Union[LocalEnv, LocalVectorEnv], contract: EnvContract) -> None:
+    def __init__(
+        self,
+        env: Union[LocalEnv, LocalVectorEnv],
+        contract: EnvContract,
+        expose: Sequence[str] = (),
+    ) -> None:
         self._env = env
-        self._description: Dict[str, Any] = contract.to_dict()
+        self._attributes = attributes_of(env, expose)
+        self._description: Dict[str, Any] = {**contract.to_dict(), "expose": list(expose)}
         self._everything = Codec(env.observation_space, env.backend, "observation").encode
         self._encode = self._everything
         self._actions = Codec(env.action_space, env.backend, "action", env.graph_type)
@@ -49,7 +58,7 @@ class EnvService:
         self._codec_took = self.latencies["codec"].add
 
     def describe(self) -> Dict[str, Any]:
-        """Return the contract as plain data."""
+        """Return the contract and the exposed names as plain data."""
         return self._description
 
     def delay(self, waiting: Deque[Call]) -> Optional[float]:
@@ -73,7 +82,7 @@ class EnvService:
         """Leave the env alone, which belongs to whoever serves it."""
 
     def call(self, op: int, body: Any, payload: Sequence[memoryview]) -> Tuple[Any, Parts]:
-        """Execute `reset`, `step`, `render` or `select`."""
+        """Execute one of the operations of a session."""
         parts: Parts = []
         reader = PartReader(payload)
         if op == STEP:
@@ -85,6 +94,8 @@ class EnvService:
         elif op == SELECT:
             self._select(body)
             reply = None
+        elif op in (GET_ATTR, SET_ATTR, CALL):
+            reply = self._use_attribute(op, body, reader, parts)
         else:
             raise ProtocolError(f"unknown operation {op}")
         return reply, parts
@@ -136,6 +147,30 @@ class EnvService:
         packed = encode_info({"frame": frame}, parts)
         self._codec_took(time.perf_counter_ns() - started - elapsed)
         return packed, elapsed
+
+    def _use_attribute(self, op: int, body: Any, reader: PartReader, parts: Parts) -> Any:
+        """Get or set an attribute, or call a method; return what `RemoteAttributes` expects."""
+        attributes, backend = self._attributes, self._env.backend
+        try:
+            name, packed = body
+        except (TypeError, ValueError):
+            raise ProtocolError("attribute: expected a name and a value") from None
+        attributes.check(name)
+        if op == GET_ATTR:
+            value = attributes.get(name)
+            if callable(value):
+                return None  # a method, which can be called from afar, but not carried
+            return encode_exact(value, name, parts, backend)
+        value = decode_exact(packed, reader, backend)
+        if op == SET_ATTR:
+            attributes.set(name, value)
+            return None
+        try:
+            args, kwargs = value["args"], value["kwargs"]
+        except (TypeError, LookupError):
+            raise ProtocolError("call: expected arguments and keyword arguments") from None
+        returned = attributes.call(name, args, kwargs)
+        return encode_exact(returned, f"what {name}() returned", parts, backend)
 
     def _select(self, body: Any) -> None:
         """From now on, send only what is selected of observations; all of them for None."""

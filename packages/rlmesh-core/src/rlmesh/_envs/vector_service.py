@@ -28,10 +28,13 @@ class VectorEnvService(EnvService):
     Args:
         env: The env.
         contract: What it promises.
+        expose: The names of its sub-envs' attributes and methods that clients may use.
     """
 
-    def __init__(self, env: LocalVectorEnv, contract: EnvContract) -> None:
-        super().__init__(env, contract)
+    def __init__(
+        self, env: LocalVectorEnv, contract: EnvContract, expose: Sequence[str] = ()
+    ) -> None:
+        super().__init__(env, contract, expose)
         self._vector = env
         self._encode_final = Codec(env.single_observation_space, env.backend, "final_obs").encode
 

@@ -20,6 +20,7 @@ from rlmesh import _logs
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.server import RpcServer
+from rlmesh._rpc.service import Service
 from rlmesh._transport.security import Token
 from rlmesh._transport.server import ZmqListener
 from rlmesh._wire.errors import error_to_wire
@@ -55,13 +56,14 @@ def main(config: Dict[str, Any]) -> None:
     _logs.ROOT.addHandler(_Forward(report))
     try:
         env, contract = _make(config)
-        server = _server(config, token, env, contract)
+        service = new_service(env, contract, config["expose"])
+        server = _server(config, token, service)
     except Exception as exc:
         report.tell({"error": error_to_wire(exc, "env")})
         sys.exit(1)
     lifeline.hold(server)
     try:
-        report.tell({"contract": contract.to_dict()})
+        report.tell({"contract": service.describe()})
         with report.counting(server):
             server.run()
     finally:
@@ -83,7 +85,7 @@ def _make(config: Dict[str, Any]) -> Tuple[_Door, EnvContract]:
         raise RLMeshError(f"{failed}: {exc}") from exc
 
 
-def _server(config: Dict[str, Any], token: Token, env: _Door, contract: EnvContract) -> RpcServer:
+def _server(config: Dict[str, Any], token: Token, service: Service) -> RpcServer:
     # Whether the client is there is looked after by the server whose worker this is.
     options = dataclasses.replace(
         ServeOptions(**config["options"]),
@@ -93,7 +95,7 @@ def _server(config: Dict[str, Any], token: Token, env: _Door, contract: EnvContr
     )
     listener = ZmqListener(config["address"], token, max(options.max_control, options.max_payload))
     boot = bytes.fromhex(config["boot"])
-    return RpcServer(new_service(env, contract), listener, options, boot)
+    return RpcServer(service, listener, options, boot)
 
 
 class _Report:

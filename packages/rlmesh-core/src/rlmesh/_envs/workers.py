@@ -255,6 +255,7 @@ class Workers:
         options: The server's.
         boot: The server's boot id.
         on_change: Called from another thread when a worker got ready, or ended.
+        expose: The names of the envs' attributes and methods that clients may use.
 
     Attributes:
         contract: What the envs promise, as plain data; set by `start_first`.
@@ -268,6 +269,7 @@ class Workers:
         options: ServeOptions,
         boot: bytes,
         on_change: Callable[[], None],
+        expose: Sequence[str] = (),
     ) -> None:
         self.contract: Dict[str, Any] = {}
         self._name = factory.name
@@ -282,6 +284,7 @@ class Workers:
                 dataclasses.replace(options, ready_file=None, ready_fd=None)
             ),
             "boot": boot.hex(),
+            "expose": list(expose),
         }
         self._folder: Optional[Path] = None
         self._pipes: Optional[PipeReader] = None

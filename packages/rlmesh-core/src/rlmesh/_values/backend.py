@@ -81,7 +81,8 @@ class Backend(Protocol):
         """Return objects or text as the framework's array of such, or else as nested lists.
 
         Args:
-            kind: NumPy's letter: `"O"` for any objects, `"U"` for text, `"S"` for bytes.
+            kind: NumPy's letter: `"O"` for any objects, `"U"` for text, `"S"` for bytes; the latter
+                two perhaps with a width, as in `"U8"`.
             shape: The size of each axis.
             items: The elements, in C order.
 

@@ -75,12 +75,12 @@ def decode_info(
                     raise ValueError(f"arrays of arrays, more than {_MAX_DEPTH} deep")
                 kind, shape, items = unpack(packed, array)
                 depth -= 1
-                _check_objects(kind, shape, items)
+                check_objects(kind, shape, items)
                 if kind != "O" and len(items) * max(map(len, items), default=0) > _MAX_CELLS:
                     kind = "O"
                 return object_array(kind, shape, items)
             dtype, shape, content = msgpack.unpackb(packed)
-            _check_shape(shape)
+            check_shape(shape)
             if code == _PAYLOAD_TENSOR:
                 content = reader.at(*content)
             elif code != _INLINE_TENSOR:
@@ -97,15 +97,25 @@ def decode_info(
     return info
 
 
-def _check_shape(shape: Any) -> None:
+def check_shape(shape: Any) -> None:
+    """Check the shape of an array that was received.
+
+    Raises:
+        ValueError: It is none.
+    """
     if type(shape) is not list or len(shape) > _MAX_AXES:
         raise ValueError(f"shape: expected a list of up to {_MAX_AXES} integers")
     if not all(type(size) is int and size >= 0 for size in shape):
         raise ValueError("shape: expected integers from 0 on")
 
 
-def _check_objects(kind: Any, shape: Any, items: Any) -> None:
-    _check_shape(shape)
+def check_objects(kind: Any, shape: Any, items: Any) -> None:
+    """Check an array of objects or text that was received.
+
+    Raises:
+        ValueError: It is none.
+    """
+    check_shape(shape)
     if kind not in OBJECT_KINDS:
         raise ValueError(f"kind: expected one of {OBJECT_KINDS}, got {kind!r}")
     if type(items) is not list:

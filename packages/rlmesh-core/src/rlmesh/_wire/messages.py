@@ -18,6 +18,7 @@ HELLO, PING, OPEN, PROBE, SHUTDOWN, FATE, STATS = 0, 1, 2, 3, 4, 5, 6
 RESET, STEP, RENDER, CLOSE = 16, 17, 18, 19
 CONFIGURE_ROUTE, START_EPISODE, PREDICT, END_EPISODE, OBSERVE = 20, 21, 22, 23, 24
 SELECT = 25
+GET_ATTR, SET_ATTR, CALL = 26, 27, 28
 FIRST_ACTING_OP = 16
 """Requests from here on act on a session, and are executed exactly once."""
 
@@ -39,6 +40,9 @@ OP_NAMES = {
     END_EPISODE: "end_episode",
     OBSERVE: "observe",
     SELECT: "select",
+    GET_ATTR: "get_attr",
+    SET_ATTR: "set_attr",
+    CALL: "call",
 }
 
 OK, ERROR = 0, 1

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rlmesh.numpy._backend import BACKEND
 from rlmesh.numpy._remote import RemoteEnv as _RemoteEnv
 from rlmesh.numpy._remote import RemoteVectorEnv as _RemoteVectorEnv
+from rlmesh.errors import UnknownAttribute
 from rlmesh.spaces import to_gymnasium
 
 __all__ = ["ENV_ID", "VECTOR_ENV_ID", "RemoteEnv", "RemoteVectorEnv"]
@@ -25,8 +26,62 @@ ENV_ID = "rlmesh/RemoteEnv-v0"
 VECTOR_ENV_ID = "rlmesh/RemoteVectorEnv-v0"
 
 
-class RemoteEnv(gymnasium.Env[Any, Any]):
+_OWN = frozenset(
+    {
+        "observation_space",
+        "action_space",
+        "single_observation_space",
+        "single_action_space",
+        "num_envs",
+        "metadata",
+        "spec",
+        "reward_range",
+        "closed",
+    }
+)
+"""What Gymnasium, its wrappers and training libraries set on an env to change this side alone."""
+
+
+class _Face:
+    """What a served env and a served vector env have in common here.
+
+    Public attributes that the client does not have are those of the served env: they are got and
+    set there if its server exposes them, and refused otherwise.
+    """
+
+    _env: Any
+
+    @property
+    def np_random(self) -> Any:
+        """A generator on this side, which `reset(seed=...)` seeds like that of the served env."""
+        return super().np_random  # type: ignore[misc]
+
+    @np_random.setter
+    def np_random(self, value: Any) -> None:
+        raise UnknownAttribute(
+            "'np_random' of the served env cannot be reached: seed it with reset(seed=...)"
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._env, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "render_mode":
+            _check_render_mode(self._env, value)
+        if name.startswith("_") or name in _OWN or hasattr(type(self), name):
+            super().__setattr__(name, value)
+        else:
+            setattr(self._env, name, value)
+
+
+class RemoteEnv(_Face, gymnasium.Env[Any, Any]):
     """A served env that is a `gymnasium.Env`, for wrappers and training libraries.
+
+    `get_wrapper_attr`, `set_wrapper_attr`, `has_wrapper_attr`, and any other public attribute or
+    method, such as `compute_reward`, reach the served env where its server exposes it, with
+    `EnvServer(expose=["compute_reward"])`, and raise `UnknownAttribute` where it does not.
 
     Args:
         address: Where the env is served.
@@ -39,6 +94,7 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
         RLMeshError: The env cannot be reached, or is held by another client.
     """
 
+    _seed = -1
     metadata: Dict[str, Any] = {  # noqa: RUF012
         "render_modes": ["human", "rgb_array", "depth_array", "ansi", "rgb_array_list"]
     }
@@ -61,7 +117,15 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
     ) -> Tuple[Any, Dict[str, Any]]:
         """Start an episode; return the observation and info."""
         super().reset(seed=seed)
-        return self._view.reset(seed, options)
+        result = self._view.reset(seed, options)
+        if seed is not None:
+            self._seed = int(seed)
+        return result
+
+    @property
+    def np_random_seed(self) -> int:
+        """The seed of the last seeded `reset`; -1 if there was none."""
+        return self._seed
 
     def step(self, action: Any) -> Tuple[Any, float, bool, bool, Dict[str, Any]]:
         """Return observation, reward, terminated, truncated and info."""
@@ -76,10 +140,11 @@ class RemoteEnv(gymnasium.Env[Any, Any]):
         self._env.close()
 
 
-class RemoteVectorEnv(VectorEnv):
+class RemoteVectorEnv(_Face, VectorEnv):
     """A served vector env that is a `gymnasium.vector.VectorEnv`.
 
-    `call`, `get_attr` and `set_attr` reach into sub-envs, which are elsewhere: they raise.
+    `call`, `get_attr` and `set_attr` reach what the server exposes of its sub-envs, and raise
+    `UnknownAttribute` for anything else.
 
     Args:
         address: Where the vector env is served.
@@ -126,6 +191,7 @@ class RemoteVectorEnv(VectorEnv):
             raise
         self.closed = False
         self.num_envs = env.num_envs
+        self._seeds: Tuple[int, ...] = (-1,) * env.num_envs
         self.render_mode = env.render_mode
         self.metadata = dict(env.metadata)
         if env.autoreset_mode is not None:
@@ -138,7 +204,19 @@ class RemoteVectorEnv(VectorEnv):
         options: Optional[Mapping[str, Any]] = None,
     ) -> Tuple[Any, Dict[str, Any]]:
         """Start an episode in every sub-env, or in those of `options["reset_mask"]`."""
-        return self._view.reset(seed, options)
+        result = self._view.reset(seed, options)
+        if seed is not None:
+            count = self.num_envs
+            seeds = seed if hasattr(seed, "__len__") else range(seed, seed + count)
+            self._seeds = tuple(
+                old if new is None else int(new) for old, new in zip(self._seeds, seeds)
+            )
+        return result
+
+    @property
+    def np_random_seed(self) -> Tuple[int, ...]:
+        """The seed of each sub-env's last seeded `reset`; -1 if there was none."""
+        return self._seeds
 
     def step(
         self, actions: Any
@@ -154,20 +232,17 @@ class RemoteVectorEnv(VectorEnv):
         """Free the served env for other clients."""
         self._env.close()
 
-    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Raise NotImplementedError."""
-        raise NotImplementedError(
-            f"{name!r}: the sub-envs are at {self._env.address}; only reset, step and render reach"
-            " them there"
-        )
+    def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Return what a method of each sub-env returns; see `rlmesh.RemoteVectorEnv.call`."""
+        return self._env.call(name, *args, **kwargs)
 
     def get_attr(self, name: str) -> Any:
-        """Raise NotImplementedError."""
-        return self.call(name)
+        """Return an attribute of each sub-env; see `rlmesh.RemoteVectorEnv.get_attr`."""
+        return self._env.get_attr(name)
 
     def set_attr(self, name: str, values: Any) -> None:
-        """Raise NotImplementedError."""
-        self.call(name)
+        """Set an attribute of each sub-env; see `rlmesh.RemoteVectorEnv.set_attr`."""
+        self._env.set_attr(name, values)
 
 
 def _taken(options: Dict[str, Any]) -> Dict[str, Any]:
