@@ -60,9 +60,15 @@ def test_a_scalar_of_text_becomes_text() -> None:
     ("value", "sentence"),
     [
         (np.ma.masked_array([1, 2], [True, False]), r"value\[0\]: a masked array would lose its"),
-        (np.array(["2020-01-01"], "datetime64[D]"), r"value\[0\]: .*ndarray of dtype datetime64\[D"),
+        (
+            np.array(["2020-01-01"], "datetime64[D]"),
+            r"value\[0\]: .* of dtype datetime64\[D",
+        ),
         (np.zeros(2, [("a", int)]), r"value\[0\]: .* cannot be carried: dtype: expected one of"),
-        (np.zeros(2, complex), r"value\[0\]: a numpy.ndarray of dtype complex128 cannot be carried"),
+        (
+            np.zeros(2, complex),
+            r"value\[0\]: a numpy.ndarray of dtype complex128 cannot",
+        ),
         (np.array([object()]), r"value\[0\].flat\[0\]: .*, got an? object, which cannot"),
     ],
 )

@@ -142,7 +142,7 @@ class UnsupportedSpace(RLMeshError, TypeError):
 
 
 class UnknownAttribute(RLMeshError, AttributeError):
-    """An attribute or method that a served env does not have, or that its server keeps to itself."""
+    """An attribute or method that a served env does not have, or its server does not expose."""
 
 
 class AdapterResolutionError(RLMeshError, ValueError):

@@ -24,9 +24,9 @@ NAMES = ["level", "calls", "add", "double", "itself", "broken", "missing"]
 
 @contextlib.contextmanager
 def remote(env, expose=NAMES, **options):
-    with rlmesh.EnvServer(env, expose=expose, **options) as server:
-        with rlmesh.RemoteEnv(server.address) as client:
-            yield client
+    serving = rlmesh.EnvServer(env, expose=expose, **options)
+    with serving as server, rlmesh.RemoteEnv(server.address) as client:
+        yield client
 
 
 def served_level():
@@ -103,9 +103,9 @@ def test_a_client_that_asks_all_the_same_is_refused_by_the_server():
         ("level", TypeError, r"expected a list of names, such as \['level'\], got 'level'"),
         (3, TypeError, "expected a list of names"),
         ([3], TypeError, r"expected names, got 3 \(int\)"),
-        (["_level"], ValueError, "a public attribute or method of the env, got '_level'"),
-        (["__class__"], ValueError, "a public attribute or method"),
-        (["sim.level"], ValueError, "a public attribute or method"),
+        (["_level"], ValueError, "public attributes or methods of the env, got '_level'"),
+        (["__class__"], ValueError, "public attributes or methods"),
+        (["sim.level"], ValueError, "public attributes or methods"),
         (["reset"], ValueError, "'reset' cannot be exposed: it is a method of every client"),
         (["close"], ValueError, "'close' cannot be exposed: the env belongs to whoever serves it"),
         (["unwrapped"], ValueError, "'unwrapped' cannot be exposed: .* the whole env"),
@@ -190,9 +190,9 @@ def test_a_server_that_describes_it_otherwise_is_refused(described, monkeypatch)
     monkeypatch.setattr(
         EnvService, "describe", lambda self: {**description(self), "expose": described}
     )
-    with rlmesh.EnvServer(Level()) as server:
-        with pytest.raises(ProtocolError, match="expose is no list of names"):
-            rlmesh.RemoteEnv(server.address)
+    serving = rlmesh.EnvServer(Level())
+    with serving as server, pytest.raises(ProtocolError, match="expose is no list of names"):
+        rlmesh.RemoteEnv(server.address)
 
 
 def test_older_servers_expose_nothing(monkeypatch):
@@ -223,7 +223,7 @@ class Levels:
     """A vector of Level."""
 
     num_envs = 2
-    metadata = {"autoreset_mode": "Disabled"}  # noqa: RUF012
+    metadata = {"autoreset_mode": "Disabled"}
 
     def __init__(self):
         self.levels = [Level(1), Level(2)]
@@ -259,22 +259,23 @@ class Reachable(Levels):
 
 
 def test_a_vector_env_gives_its_sub_envs():
-    with rlmesh.EnvServer(Reachable(), expose=["level", "add"]) as server:
-        with rlmesh.RemoteVectorEnv(server.address) as env:
-            assert env.get_attr("level") == (1, 2)
-            env.set_attr("level", [5, 6])
-            assert env.reset()[0] == Tensor.from_values([[5], [6]], "int64")
-            assert env.call("add", 1) == ({"level": 6, "calls": 1}, {"level": 7, "calls": 1})
-            with pytest.raises(UnknownAttribute, match=r"sub-envs: use get_attr\('level'\)"):
-                env.level  # noqa: B018
-            with pytest.raises(UnknownAttribute, match=r"sub-envs: use set_attr\('level'\)"):
-                env.level = 5
-            with pytest.raises(UnknownAttribute, match=r"serve with expose=\['calls'\]"):
-                env.get_attr("calls")
+    serving = rlmesh.EnvServer(Reachable(), expose=["level", "add"])
+    with serving as server, rlmesh.RemoteVectorEnv(server.address) as env:
+        assert env.get_attr("level") == (1, 2)
+        env.set_attr("level", [5, 6])
+        assert env.reset()[0] == Tensor.from_values([[5], [6]], "int64")
+        assert env.call("add", 1) == ({"level": 6, "calls": 1}, {"level": 7, "calls": 1})
+        with pytest.raises(UnknownAttribute, match=r"sub-envs: use get_attr\('level'\)"):
+            env.level  # noqa: B018
+        with pytest.raises(UnknownAttribute, match=r"sub-envs: use set_attr\('level'\)"):
+            env.level = 5
+        with pytest.raises(UnknownAttribute, match=r"serve with expose=\['calls'\]"):
+            env.get_attr("calls")
 
 
 def test_a_vector_env_without_a_way_to_its_sub_envs_says_so():
-    with rlmesh.EnvServer(Levels(), expose=["level"]) as server:
-        with rlmesh.RemoteVectorEnv(server.address) as env:
-            with pytest.raises(UnknownAttribute, match=r"env, a Levels, has no get_attr\(\)"):
-                env.get_attr("level")
+    serving = rlmesh.EnvServer(Levels(), expose=["level"])
+    with serving as server, rlmesh.RemoteVectorEnv(server.address) as env:
+        assert env.reset()[0] == Tensor.from_values([[1], [2]], "int64")
+        with pytest.raises(UnknownAttribute, match=r"env, a Levels, has no get_attr\(\)"):
+            env.get_attr("level")

@@ -58,7 +58,8 @@ def serve_env(
         expose: See `EnvServer`.
 
     Raises:
-        ValueError: The arguments do not parse, a name cannot be exposed, or the ready file or descriptor is none.
+        ValueError: The arguments do not parse, a name cannot be exposed, or the ready file or
+            descriptor is none.
         RLMeshError: There is no such env, it is none, or the address cannot be taken.
     """
     kwargs = keyword_arguments(arguments)

@@ -69,7 +69,7 @@ def checked_names(expose: Iterable[str]) -> Tuple[str, ...]:
             raise TypeError(f"expose: expected names, got {name!r} ({type(name).__name__})")
         if not name.isidentifier() or name.startswith("_"):
             raise ValueError(
-                f"expose: expected the name of a public attribute or method of the env, got {name!r}"
+                f"expose: expected names of public attributes or methods of the env, got {name!r}"
             )
         if name in _ELSEWHERE:
             raise ValueError(f"expose: {name!r} cannot be exposed: {_ELSEWHERE[name]}")

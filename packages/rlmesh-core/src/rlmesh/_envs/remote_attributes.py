@@ -56,9 +56,7 @@ class RemoteAttributes:
         """Return what a method returns; raises what `get` does."""
         self._check(name)
         parts: Parts = []
-        packed = encode_exact(
-            {"args": args, "kwargs": kwargs}, f"{name}()", parts, self._backend
-        )
+        packed = encode_exact({"args": args, "kwargs": kwargs}, f"{name}()", parts, self._backend)
         self._client.changed.add(name)
         body, payload = self._ask(CALL, name, packed, parts)
         return decode_exact(body, PartReader(payload), self._backend)

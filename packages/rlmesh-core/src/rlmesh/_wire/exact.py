@@ -25,7 +25,7 @@ _MAX_CELLS = 2**24
 _INLINE, _PAYLOAD, _SCALAR, _OBJECTS = 1, 2, 3, 4
 _TUPLE, _SET, _FROZENSET, _INTEGER, _COMPLEX = 5, 6, 7, 8, 9
 _PLAIN_TYPES = (type(None), bool, float, str, bytes)
-_COLLECTIONS = {tuple: _TUPLE, set: _SET, frozenset: _FROZENSET}
+_COLLECTIONS: Dict[Any, int] = {tuple: _TUPLE, set: _SET, frozenset: _FROZENSET}
 _BUILDERS: Dict[int, Callable[[Any], Any]] = {code: kind for kind, code in _COLLECTIONS.items()}
 EXPECTED = "None, numbers, text, bytes, arrays, and lists, tuples, sets and dicts of these"
 """What can be carried, for sentences."""
@@ -78,7 +78,8 @@ def decode_exact(data: Any, reader: PartReader, backend: Backend) -> Any:
             if code == _COMPLEX:
                 return complex(*content(packed))
             if code == _OBJECTS:
-                return _objects(*content(packed), backend)
+                kind, width, shape, items = content(packed)
+                return _objects(kind, width, shape, items, backend)
             dtype, shape, memory = content(packed)
             check_shape(shape)
             if code == _PAYLOAD:
@@ -216,7 +217,7 @@ def _objects(
     if kind == "O":
         return backend.object_array(kind, shape, items)
     if type(width) is not int or not 0 <= len(items) * width <= _MAX_CELLS:
-        raise ValueError(f"an array of text of more than {_MAX_CELLS} characters, or less than none")
+        raise ValueError(f"an array of {len(items)} texts of {width!r} characters each")
     return backend.object_array(f"{kind}{width}", shape, items)
 
 

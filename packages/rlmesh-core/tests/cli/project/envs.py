@@ -29,6 +29,19 @@ class Walk:
         sys.stdout.write("closed\n")
 
 
+class Paced(Walk):
+    """Rewards its pace, which clients may set."""
+
+    pace = 1.0
+
+    def step(self, action):
+        observation, _, *rest = super().step(action)
+        return (observation, self.pace, *rest)
+
+    def stop(self):
+        self.pace = 0.0
+
+
 class Failing(Walk):
     """Cannot step."""
 

@@ -14,10 +14,10 @@ import gymnasium
 from gymnasium.vector import VectorEnv
 
 from numpy.typing import NDArray
+from rlmesh.errors import UnknownAttribute
 from rlmesh.numpy._backend import BACKEND
 from rlmesh.numpy._remote import RemoteEnv as _RemoteEnv
 from rlmesh.numpy._remote import RemoteVectorEnv as _RemoteVectorEnv
-from rlmesh.errors import UnknownAttribute
 from rlmesh.spaces import to_gymnasium
 
 __all__ = ["ENV_ID", "VECTOR_ENV_ID", "RemoteEnv", "RemoteVectorEnv"]
