@@ -61,7 +61,7 @@ def test_the_contract_of_a_single_env_says_nothing_of_vectors():
     assert contract.num_envs is None
     assert sorted(contract.to_dict()) == [
         *("action_space", "env_id", "max_episode_steps", "metadata", "observation_space"),
-        "render_mode",
+        *("origin", "render_mode", "spec"),
     ]
     assert EnvContract.from_dict(contract.to_dict()) == contract
 

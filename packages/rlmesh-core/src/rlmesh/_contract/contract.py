@@ -8,6 +8,8 @@ from typing import Any, Dict, Mapping, Optional
 from rlmesh.errors import ProtocolError, UnsupportedSpace
 from rlmesh.spaces import Space, space_from_spec
 
+from .env_spec import EnvSpec
+
 
 @dataclass(frozen=True)
 class EnvContract:
@@ -26,6 +28,9 @@ class EnvContract:
         single_action_space: The space of one sub-env's actions.
         autoreset_mode: When a vector env resets a sub-env whose episode has ended: `"NextStep"`,
             `"SameStep"` or `"Disabled"`, as in Gymnasium; None if it does not say.
+        spec: How Gymnasium made the env; None if the env does not say.
+        origin: What else tells the env from others of its id, as plain data: its `class`, the
+            `wrappers` around it, the `factory` and `factory_kwargs` of a server that makes envs.
     """
 
     env_id: str
@@ -38,6 +43,8 @@ class EnvContract:
     single_observation_space: Optional[Space[Any]] = None
     single_action_space: Optional[Space[Any]] = None
     autoreset_mode: Optional[str] = None
+    spec: Optional[EnvSpec] = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> Dict[str, Any]:
         """Return the contract as plain data; `from_dict` gives an equal contract back."""
@@ -48,6 +55,8 @@ class EnvContract:
             "metadata": dict(self.metadata),
             "render_mode": self.render_mode,
             "max_episode_steps": self.max_episode_steps,
+            "spec": None if self.spec is None else self.spec.to_dict(),
+            "origin": dict(self.origin),
         }
         if self.single_observation_space is not None and self.single_action_space is not None:
             plain["vector"] = {
@@ -68,8 +77,11 @@ class EnvContract:
         try:
             metadata, render_mode = data["metadata"], data["render_mode"]
             steps = data["max_episode_steps"]
+            spec, origin = data.get("spec"), data.get("origin", {})
             if not isinstance(metadata, dict) or not isinstance(render_mode, (str, type(None))):
                 raise TypeError("metadata or render_mode has the wrong type")
+            if not isinstance(origin, dict):
+                raise TypeError(f"origin: expected a dict, got {type(origin).__name__}")
             return cls(
                 env_id=str(data["env_id"]),
                 observation_space=space_from_spec(data["observation_space"]),
@@ -77,6 +89,8 @@ class EnvContract:
                 metadata=metadata,
                 render_mode=render_mode,
                 max_episode_steps=None if steps is None else int(steps),
+                spec=None if spec is None else EnvSpec.from_dict(spec),
+                origin=origin,
                 **_vector_fields(data.get("vector")),
             )
         except (KeyError, TypeError, ValueError, UnsupportedSpace) as exc:

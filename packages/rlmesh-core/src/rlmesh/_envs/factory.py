@@ -5,14 +5,19 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+import re
 import sys
 from dataclasses import asdict, dataclass, field
 from types import ModuleType
 from typing import Any, Dict, Mapping, Optional
 
+from rlmesh._contract.contract import EnvContract
+from rlmesh._contract.plain import imported_as, plain_kwargs
 from rlmesh.errors import RLMeshError
 
 MAIN = "__main__"
+_VERSION = re.compile(r"-v\d+$")
+_NO = object()
 
 _loading_main = False
 
@@ -35,6 +40,25 @@ class EnvFactory:
     def to_dict(self) -> Dict[str, Any]:
         """Return plain data, from which `EnvFactory(**data)` builds an equal factory."""
         return asdict(self)
+
+    def origin(self, contract: EnvContract) -> Dict[str, Any]:
+        """Return what tells the env that this has made from others; see `EnvContract.origin`.
+
+        Args:
+            contract: The env's. What it says already is not said again, so that the env is the
+                same as one that was made in another way.
+        """
+        origin, spec, kwargs = dict(contract.origin), contract.spec, plain_kwargs(self.kwargs)
+        module, colon, attribute = self.name.partition(":")
+        if spec is not None and (attribute or module) in (spec.id, _VERSION.sub("", spec.id)):
+            told = spec.kwargs
+        elif colon and f"{imported_as(module)}:{attribute}" == origin.get("class"):
+            told = {}
+        else:
+            name = f"{imported_as(module)}:{attribute}" if colon else module
+            return {**origin, "factory": name, "factory_kwargs": kwargs}
+        rest = {name: value for name, value in kwargs.items() if told.get(name, _NO) != value}
+        return {**origin, "factory_kwargs": rest} if rest else origin
 
     def make(self) -> Any:
         """Return a new env.

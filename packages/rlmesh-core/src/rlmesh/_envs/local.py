@@ -7,7 +7,7 @@ import sys
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from rlmesh._contract.contract import EnvContract
-from rlmesh._contract.scalars import as_count, as_flag, as_reward
+from rlmesh._contract.scalars import as_flag, as_reward
 from rlmesh._values.native import NativeBackend
 from rlmesh._values.numpy_bridge import NumpyBridge
 from rlmesh._wire.info import plain_mapping
@@ -16,6 +16,8 @@ from rlmesh.adapters.tags import EnvTags
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue
 from rlmesh.spaces import GraphInstance, Space, as_space
+
+from .origin import origin_of, spec_of, unwrapped
 
 StepResult = Tuple[Any, float, bool, bool, Any]
 
@@ -65,17 +67,17 @@ class LocalBase:
         metadata = self._metadata()
         if tags is not None:
             metadata.update(tagged(*self._single_spaces(), tags))
-        spec = getattr(self.env, "spec", None)
+        spec = spec_of(self.env)
         mode = getattr(self.env, "render_mode", None)
-        steps = getattr(spec, "max_episode_steps", None)
-        is_limited = steps is not None and steps != -1  # which says "no limit", as None does
         return EnvContract(
-            env_id=str(getattr(spec, "id", None) or type(unwrapped(self.env)).__name__),
+            env_id=type(unwrapped(self.env)).__name__ if spec is None else spec.id,
             observation_space=self.observation_space,
             action_space=self.action_space,
             metadata=metadata,
             render_mode=None if mode is None else str(mode),
-            max_episode_steps=as_count(steps, "spec.max_episode_steps") if is_limited else None,
+            max_episode_steps=None if spec is None else spec.max_episode_steps,
+            spec=spec,
+            origin=origin_of(self.env),
         )
 
     def render(self) -> Any:
@@ -184,11 +186,6 @@ def space_of(env: Any, name: str) -> Space[Any]:
         UnsupportedSpace: It is missing, or none that RLMesh knows.
     """
     return as_space(getattr(env, name, None), f"{type(unwrapped(env)).__name__}.{name}")
-
-
-def unwrapped(env: Any) -> Any:
-    """Return the env within all wrappers."""
-    return getattr(env, "unwrapped", env)
 
 
 def _graph_type(space: Any) -> Any:

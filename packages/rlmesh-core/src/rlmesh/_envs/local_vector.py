@@ -13,7 +13,8 @@ from rlmesh.adapters.tags import EnvTags
 from rlmesh.errors import InvalidValue
 from rlmesh.spaces import Space
 
-from .local import LocalBase, is_vector_env, space_of, unwrapped
+from .local import LocalBase, is_vector_env, space_of
+from .origin import unwrapped
 
 Seeds = Union[int, Sequence[Optional[int]], None]
 """The seed of the first sub-env, from which the others count up, or a seed for each."""

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Dict, Generic, Mapping, Optional, Tuple, Type, TypeVar
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._contract.env_spec import EnvSpec
 from rlmesh._rpc.calls import BLOCKING
 from rlmesh._tasks import complete
 from rlmesh._transport.security import Token
@@ -89,6 +90,14 @@ class RemoteBase:
     def contract(self) -> EnvContract:
         """What the served env promises."""
         return self._client.contract
+
+    @property
+    def spec(self) -> Optional[EnvSpec]:
+        """How the served env was made: its id, `max_episode_steps` and so on; None if unknown.
+
+        `rlmesh.numpy.gym.RemoteEnv` has Gymnasium's own `EnvSpec`.
+        """
+        return self.contract.spec
 
     @property
     def observation_space(self) -> Space[Any]:

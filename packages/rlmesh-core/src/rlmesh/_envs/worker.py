@@ -78,7 +78,8 @@ def _make(config: Dict[str, Any]) -> Tuple[_Door, EnvContract]:
     try:
         env = local_env(made)
         tags = config["tags"]
-        return env, env.contract(None if tags is None else EnvTags.from_dict(tags))
+        contract = env.contract(None if tags is None else EnvTags.from_dict(tags))
+        return env, dataclasses.replace(contract, origin=factory.origin(contract))
     except RLMeshError as exc:
         raise type(exc)(f"{failed}: {exc}") from exc
     except TypeError as exc:

@@ -8,9 +8,11 @@ Importing this module registers `rlmesh/RemoteEnv-v0` and `rlmesh/RemoteVectorEn
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import gymnasium
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import VectorEnv
 
 from numpy.typing import NDArray
@@ -24,6 +26,9 @@ __all__ = ["ENV_ID", "VECTOR_ENV_ID", "RemoteEnv", "RemoteVectorEnv"]
 
 ENV_ID = "rlmesh/RemoteEnv-v0"
 VECTOR_ENV_ID = "rlmesh/RemoteVectorEnv-v0"
+
+_ENTRY_POINT = "rlmesh.numpy.gym:RemoteEnv"
+_VECTOR_ENTRY_POINT = "rlmesh.numpy.gym:RemoteVectorEnv"
 
 
 _OWN = frozenset(
@@ -83,6 +88,10 @@ class RemoteEnv(_Face, gymnasium.Env[Any, Any]):
     method, such as `compute_reward`, reach the served env where its server exposes it, with
     `EnvServer(expose=["compute_reward"])`, and raise `UnknownAttribute` where it does not.
 
+    Its `spec` has the id, `max_episode_steps` and so on of the served env, but makes another client
+    of the same server: `gymnasium.make(env.spec)` never makes a local env. In `metadata`,
+    `render_modes` is the one mode in which the served env renders.
+
     Args:
         address: Where the env is served.
         render_mode: Must be the served env's own, or None for whatever that is.
@@ -100,6 +109,7 @@ class RemoteEnv(_Face, gymnasium.Env[Any, Any]):
     }
 
     def __init__(self, address: str, *, render_mode: Optional[str] = None, **options: Any) -> None:
+        kwargs = _recorded(address, options)
         self._env = _RemoteEnv(address, **_taken(options))
         self._view = self._env.view(BACKEND, graph_type=gymnasium.spaces.GraphInstance)
         try:
@@ -111,6 +121,18 @@ class RemoteEnv(_Face, gymnasium.Env[Any, Any]):
             raise
         self.render_mode = self._env.render_mode
         self.metadata = dict(self._env.metadata)
+        if "render_modes" in self.metadata:  # of which there is one from here
+            self.metadata["render_modes"] = [] if self.render_mode is None else [self.render_mode]
+        self._spec = _spec(self._env, kwargs, entry_point=_ENTRY_POINT)
+
+    @property
+    def spec(self) -> Optional[EnvSpec]:  # type: ignore[override]
+        """The served env's spec, which makes another client of it; None if that has none."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: Optional[EnvSpec]) -> None:
+        self._spec = _kept(self._spec, spec)
 
     def reset(
         self, *, seed: Optional[int] = None, options: Optional[Mapping[str, Any]] = None
@@ -151,11 +173,12 @@ class RemoteVectorEnv(_Face, VectorEnv):
         num_envs: Must be the served env's own, or None for whatever that is. So does 1, which is
             what `gymnasium.make_vec` passes where nobody asked for a number.
         render_mode: Must be the served env's own, or None for whatever that is.
+        max_episode_steps: Likewise.
         options: Passed to `rlmesh.numpy.RemoteVectorEnv`: `token`, `step_timeout` and so on.
 
     Raises:
         TypeError: A single env is served there.
-        ValueError: The served env has another number of sub-envs, or renders in another mode.
+        ValueError: The served env has another number of sub-envs or steps, or another render mode.
         UnsupportedSpace: The installed Gymnasium cannot describe one of its spaces.
         RLMeshError: The env cannot be reached, or is held by another client.
     """
@@ -172,14 +195,21 @@ class RemoteVectorEnv(_Face, VectorEnv):
         *,
         num_envs: Optional[int] = None,
         render_mode: Optional[str] = None,
+        max_episode_steps: Optional[int] = None,
         **options: Any,
     ) -> None:
+        kwargs = _recorded(address, options)
         self._env = env = _RemoteVectorEnv(address, **_taken(options))
         self._view = env.view(BACKEND, graph_type=gymnasium.spaces.GraphInstance)
         try:
             if num_envs not in (None, 1, env.num_envs):
                 raise ValueError(
                     f"num_envs: the vector env at {address} has {env.num_envs}, got {num_envs}"
+                )
+            if max_episode_steps not in (None, env.contract.max_episode_steps):
+                raise ValueError(
+                    f"max_episode_steps: the vector env at {address} has"
+                    f" {env.contract.max_episode_steps}, got {max_episode_steps}"
                 )
             _check_render_mode(env, render_mode)
             self.observation_space = to_gymnasium(env.observation_space)
@@ -196,6 +226,16 @@ class RemoteVectorEnv(_Face, VectorEnv):
         self.metadata = dict(env.metadata)
         if env.autoreset_mode is not None:
             self.metadata["autoreset_mode"] = _autoreset_mode(env.autoreset_mode)
+        self._spec = _spec(env, kwargs, vector_entry_point=_VECTOR_ENTRY_POINT)
+
+    @property
+    def spec(self) -> Optional[EnvSpec]:  # type: ignore[override]
+        """The served env's spec, with which `make_vec` makes another client of it; or None."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: Optional[EnvSpec]) -> None:
+        self._spec = _kept(self._spec, spec)
 
     def reset(
         self,
@@ -252,6 +292,56 @@ def _taken(options: Dict[str, Any]) -> Dict[str, Any]:
     return taken
 
 
+def _recorded(address: str, options: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the arguments of another client like this one, but for its token."""
+    return {"address": address, **{k: v for k, v in options.items() if k != "token"}}
+
+
+def _spec(
+    env: Union[_RemoteEnv, _RemoteVectorEnv], kwargs: Dict[str, Any], **made_by: str
+) -> Optional[EnvSpec]:
+    """Return the served env's spec as Gymnasium's, which makes a client of it.
+
+    The wrappers that the served env has are not made again on this side.
+
+    Args:
+        env: A client.
+        kwargs: What makes another one.
+        made_by: The entry point of Gymnasium's `EnvSpec` to which these are passed.
+    """
+    served = env.spec
+    if served is None:
+        return None
+    fields: Dict[str, Any] = {
+        "reward_threshold": served.reward_threshold,
+        "nondeterministic": served.nondeterministic,
+        "max_episode_steps": served.max_episode_steps,
+        "order_enforce": served.order_enforce,
+        "disable_env_checker": True,
+        "kwargs": kwargs,
+        **made_by,
+    }
+    try:
+        return EnvSpec(served.id, **fields)
+    except gymnasium.error.Error:  # of an id that Gymnasium would not accept
+        return EnvSpec(ENV_ID if "entry_point" in made_by else VECTOR_ENV_ID, **fields)
+
+
+def _kept(served: Optional[EnvSpec], given: Optional[EnvSpec]) -> Optional[EnvSpec]:
+    """Return the spec to keep when one is assigned.
+
+    Gymnasium's `make` assigns the one that it made a client from. That says less than the served
+    env's own, and may hold a token.
+    """
+    made_by = (getattr(given, "entry_point", None), getattr(given, "vector_entry_point", None))
+    if given is None or not {_ENTRY_POINT, _VECTOR_ENTRY_POINT}.intersection(made_by):
+        return given
+    if served is not None:
+        return served
+    kwargs = {name: value for name, value in given.kwargs.items() if name != "token"}
+    return dataclasses.replace(given, kwargs=kwargs)
+
+
 def _check_render_mode(env: Union[_RemoteEnv, _RemoteVectorEnv], requested: Optional[str]) -> None:
     if requested not in (None, env.render_mode):
         raise ValueError(
@@ -266,5 +356,5 @@ def _autoreset_mode(name: str) -> Any:
     return next((mode for mode in modes if mode.value == name), name)
 
 
-gymnasium.register(VECTOR_ENV_ID, vector_entry_point="rlmesh.numpy.gym:RemoteVectorEnv")
-gymnasium.register(ENV_ID, entry_point="rlmesh.numpy.gym:RemoteEnv", disable_env_checker=True)
+gymnasium.register(VECTOR_ENV_ID, vector_entry_point=_VECTOR_ENTRY_POINT)
+gymnasium.register(ENV_ID, entry_point=_ENTRY_POINT, disable_env_checker=True)
