@@ -242,3 +242,46 @@ def test_a_space_of_ours_equals_the_one_that_arrives(tmp_path):
     address = f"unix://{tmp_path}/s"
     with EnvServer(Echo(NESTED), address), RemoteEnv(address) as remote:
         assert remote.observation_space == from_gymnasium(NESTED)
+
+
+def test_a_masked_array_in_info_arrives_with_its_mask():
+    masked = np.ma.masked_array([[1.5, 2.5]], mask=[[False, True]])
+    parts = []
+    data = encode_info({"values": masked, "one": np.ma.masked, "all": np.ma.ones(2)}, parts)
+    found = decode_info(data, PartReader(parts), BACKEND.from_tensor)
+    np.testing.assert_array_equal(found["values"]["data"], masked.data)
+    np.testing.assert_array_equal(found["values"]["mask"], masked.mask)
+    assert found["one"] == {"data": 0.0, "mask": True}
+    assert found["all"]["mask"] is False
+
+
+class Crowd(gymnasium.Env):
+    """Its infos are larger than a message: nine agents that refer to each other, many arrays."""
+
+    observation_space = action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        agents = [{"id": i} for i in range(9)]
+        for agent in agents:
+            agent["near"] = [other for other in agents if other is not agent]
+        return 0, {"agents": agents, "is_success": np.True_}
+
+    def step(self, action):
+        frames = [np.full((60, 100, 3), i % 256, np.uint8) for i in range(1500)]
+        objects = np.full(1_000_000, None)
+        info = {"frames": frames, "objects": objects, "table": np.zeros(100_000, complex)}
+        return 0, 1.0, True, False, {**info, "is_success": np.True_, "final": {"distance": 0.5}}
+
+
+@pytest.mark.filterwarnings("ignore:info")
+def test_an_info_that_no_message_could_hold_is_shortened_and_the_env_goes_on():
+    with EnvServer(Crowd()) as server, RemoteEnv(server.address) as env:
+        for _ in range(2):
+            info = env.reset()[1]
+            assert [agent["id"] for agent in info["agents"][0]["near"]] == list(range(1, 9))
+            assert info["is_success"] is True
+            info = env.step(1)[4]
+            assert list(info) == ["frames", "objects", "table", "is_success", "final"]
+            assert (info["is_success"], info["final"]) == (True, {"distance": 0.5})
+            np.testing.assert_array_equal(info["frames"][5], np.full((60, 100, 3), 5, np.uint8))
+            assert info["frames"][-1] == info["objects"][-1] == info["table"][-1] == "..."

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import array
+import collections
 import contextlib
+import dataclasses
 import datetime
 import enum
+import itertools
+import sys
+import types
+from collections.abc import Mapping
 
 import msgpack
 import pytest
@@ -11,10 +18,11 @@ from hypothesis import strategies as st
 from strategies import shapes, tensors
 
 from rlmesh import Tensor
-from rlmesh._wire.info import decode_info, encode_info
+from rlmesh._transport.carrier import MAX_PARTS
+from rlmesh._wire.info import decode_info, encode_info, encode_whole
 from rlmesh._wire.messages import pack
 from rlmesh._wire.payload import PartReader
-from rlmesh.errors import ProtocolError
+from rlmesh.errors import InvalidValue, ProtocolError
 
 
 def arrived(info):
@@ -191,3 +199,161 @@ def test_text_that_would_take_up_much_more_room_than_it_has_stays_objects():
         found = decode_info(data, PartReader([]), lambda tensor: tensor, object_array)
         assert found == {"x": texts}
     assert kinds == ["U", "O"]
+
+
+def neighbours(count, make=dict, see=lambda one, others: one.update(near=others)):
+    """Return objects that all refer to all others."""
+    agents = [make() for _ in range(count)]
+    for one in agents:
+        see(one, [other for other in agents if other is not one])
+    return agents
+
+
+@dataclasses.dataclass
+class Agent:
+    near: list = dataclasses.field(default_factory=list)
+
+
+def set_near(one, others):
+    one.near = others
+
+
+class Endless(list):
+    def __iter__(self):
+        return itertools.count()
+
+
+class EndlessMapping(Mapping):
+    def __len__(self):
+        raise OverflowError
+
+    def __iter__(self):
+        return itertools.count()
+
+    def __getitem__(self, key):
+        return key
+
+
+class Raising:
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+    __iter__ = __len__ = __repr__ = __array__ = lambda self: 1 / 0
+
+
+LARGE = {
+    "a graph of dicts": lambda: neighbours(9),
+    "a graph of deques": lambda: neighbours(
+        9, collections.deque, lambda one, rest: one.extend(rest)
+    ),
+    "a graph of namespaces": lambda: neighbours(9, types.SimpleNamespace, set_near),
+    "a graph of dataclasses": lambda: neighbours(9, Agent, set_near),
+    "1500 large arrays": lambda: [Tensor(bytes(20_000), "uint8", (20_000,)) for _ in range(1500)],
+    "1500 small arrays": lambda: [Tensor(bytes(10_000), "uint8", (10_000,)) for _ in range(1500)],
+    "a long list": lambda: [0] * 200_000,
+    "many dicts": lambda: [{"a": 1, "b": [1.0, 2.0]} for _ in range(50_000)],
+    "an endless list": Endless,
+    "an endless mapping": EndlessMapping,
+    "long text": lambda: "x" * 10_000_000,
+    "long text of wide characters": lambda: "\U0001f600" * 3_000_000,
+    "long bytes": lambda: b"x" * 10_000_000,
+    "a long key": lambda: {"x" * 10_000_000: 1, "y": 2},
+    "a long key of bytes": lambda: {b"x" * 10_000_000: 1, "y": 2},
+    "a list of long text": lambda: ["x" * 1_000_000] * 30,
+    "a huge integer": lambda: 1 << 10_000_000,
+    "a generator": lambda: (i for i in itertools.count()),
+    "what raises": Raising,
+    "a typed array": lambda: array.array("d", [1.0] * 100_000),
+    "a long range": lambda: range(10**12),
+}
+
+
+@pytest.mark.filterwarnings("ignore:info")
+@pytest.mark.parametrize("position", ["first", "last"])
+@pytest.mark.parametrize("name", LARGE)
+def test_whatever_is_in_an_info_a_message_holds_it_and_flags_beside_it_survive(name, position):
+    large = LARGE[name]()
+    flags = {"is_success": True, "nested": {"a": [1, 2]}, "small": Tensor(b"ab", "uint8", (2,))}
+    info = {"large": large, **flags} if position == "first" else {**flags, "large": large}
+    parts = []
+    data = encode_info(info, parts)
+    assert len(data) <= 12 * 2**20
+    assert len(parts) <= MAX_PARTS - 24
+    found = decode_info(data, PartReader(parts), lambda tensor: tensor)
+    assert list(found) == list(info)
+    assert {key: found[key] for key in flags} == flags
+
+
+@pytest.mark.parametrize("name", ["a graph of dicts", "1500 large arrays", "a long list"])
+def test_what_is_left_out_is_warned_about_by_name(name):
+    with pytest.warns(RuntimeWarning, match=r"info\['large'\]: too large .* '\.\.\.' stands for"):
+        found = arrived({"large": LARGE[name](), "small": 1})
+    assert found["small"] == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_filter_that_makes_errors_of_warnings_fails_no_step():
+    assert arrived({"large": [0] * 200_000})["large"][-1] == "..."
+
+
+@pytest.mark.filterwarnings("ignore:info")
+def test_a_list_that_is_too_long_ends_with_dots():
+    found = arrived({"arrays": LARGE["1500 large arrays"](), "numbers": list(range(200_000))})
+    *arrays, dots = found["arrays"]
+    assert dots == "..."
+    assert len(arrays) > 400
+    assert {type(one) for one in arrays} == {Tensor}
+    *numbers, dots = found["numbers"]
+    assert dots == "..."
+    assert len(numbers) > 20_000
+    assert numbers == list(range(len(numbers)))
+
+
+@pytest.mark.filterwarnings("ignore:info")
+def test_an_info_with_too_many_keys_keeps_its_order_and_its_success():
+    found = arrived({**{f"key {i}": i for i in range(200_000)}, "success": 1.0})
+    assert found.pop("success") == 1.0
+    assert found.pop("...") == "..."
+    assert len(found) > 60_000
+    assert list(found.values()) == list(range(len(found)))
+
+
+@pytest.mark.filterwarnings("ignore:info")
+def test_a_few_numbers_among_many_large_values_are_kept():
+    found = arrived({**{f"large {i}": [0] * 1000 for i in range(3000)}, "cost": 2.5, "done": False})
+    assert (found["cost"], found["done"]) == (2.5, False)
+
+
+def test_what_is_shared_is_sent_as_often_as_it_is_there():
+    shared = {"map": {"size": [3, 3]}, "name": "a"}
+    info = {"agents": [{"id": i, "world": shared} for i in range(1000)], "pair": [(0, 0)] * 5000}
+    found = arrived(info)
+    assert found["agents"] == info["agents"]
+    assert found["pair"] == [[0, 0]] * 5000
+
+
+def test_agents_that_refer_to_each_other_keep_what_they_are():
+    agents = neighbours(4)
+    for i, agent in enumerate(agents):
+        agent["id"] = i
+    first = arrived({"agents": agents})["agents"][0]
+    assert first["id"] == 0
+    assert [one["id"] for one in first["near"]] == [1, 2, 3]
+    assert first["near"][0]["near"][0] == "..."
+
+
+def test_options_that_are_too_large_are_refused_and_never_shortened():
+    assert encode_whole({"state": [0.5] * 200_000}, [], "options")
+    with pytest.raises(InvalidValue, match="options: too many values, or too much text"):
+        encode_whole({"agents": neighbours(12)}, [], "options")
+
+
+def test_a_repr_is_not_looked_into_while_a_profiler_runs():
+    events = []
+    sys.setprofile(lambda frame, event, argument: events.append(event))
+    try:
+        assert arrived({"value": Color.RED}) == {"value": "<Color.RED: 1>"}
+        assert sys.getprofile() is not None
+    finally:
+        sys.setprofile(None)
+    assert events

@@ -18,7 +18,7 @@ from rlmesh._transport.client import ZmqConnection
 from rlmesh._transport.security import Token
 from rlmesh._values.native import NativeBackend
 from rlmesh._wire.codec import Codec, ForwardingCodec, ValueCodec
-from rlmesh._wire.info import decode_info, encode_info
+from rlmesh._wire.info import decode_info, encode_whole
 from rlmesh._wire.messages import CALL, GET_ATTR, RENDER, RESET, SELECT, SET_ATTR, STEP
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.adapters.selection import Selection
@@ -285,7 +285,7 @@ class EnvView:
         """Start an episode; return the observation and info."""
         seed = checked_seed(seed)
         parts: Parts = []
-        packed = None if options is None else encode_info(dict(options), parts)
+        packed = None if options is None else encode_whole(options, parts, "options")
         reply, payload = await self._client.call(RESET, (seed, packed), parts)
         try:
             observation, info, elapsed = reply

@@ -11,7 +11,7 @@ from rlmesh._rpc.service import Call, Failure, Outcome
 from rlmesh._rpc.session import Session
 from rlmesh._wire.codec import Codec
 from rlmesh._wire.exact import decode_exact, encode_exact
-from rlmesh._wire.info import decode_info, encode_info
+from rlmesh._wire.info import decode_info, encode_info, encode_whole
 from rlmesh._wire.messages import CALL, GET_ATTR, RENDER, RESET, SELECT, SET_ATTR, STEP
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.adapters.selection import Selection
@@ -144,7 +144,7 @@ class EnvService:
         frame = self._env.render()
         elapsed = time.perf_counter_ns() - started
         self.latencies["render"].add(elapsed)
-        packed = encode_info({"frame": frame}, parts)
+        packed = encode_whole({"frame": frame}, parts, "render")
         self._codec_took(time.perf_counter_ns() - started - elapsed)
         return packed, elapsed
 

@@ -8,7 +8,7 @@ from rlmesh._rpc.arrivals import Way
 from rlmesh._tasks import complete
 from rlmesh._values.tensor import Tensor
 from rlmesh._wire.codec import Codec
-from rlmesh._wire.info import decode_info, encode_info
+from rlmesh._wire.info import decode_info, encode_whole
 from rlmesh._wire.messages import RENDER, RESET, STEP
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.backends import Backend
@@ -60,7 +60,7 @@ class VectorView:
     ) -> Tuple[Any, Any]:
         """Start episodes; return observations and infos."""
         parts: Parts = []
-        packed = None if options is None else encode_info(dict(options), parts)
+        packed = None if options is None else encode_whole(options, parts, "options")
         body = self._checked_seeds(seed), packed
         is_partial = options is not None and "reset_mask" in options
         reply, payload = await self._client.call(RESET, body, parts, goes_on=is_partial)
