@@ -2,12 +2,15 @@
 
 Nothing is printed unless a program sets up `logging`. Fields are attributes of the record, so that
 a formatter for JSON finds them. No record holds a token, and none belongs to a single step.
+Messages are safe to print, whoever's words they quote; fields are data as they came.
 """
 
 from __future__ import annotations
 
 import logging
 from typing import Any, Dict
+
+from ._text import printable_lines
 
 ROOT = logging.getLogger("rlmesh")
 ROOT.addHandler(logging.NullHandler())
@@ -24,12 +27,12 @@ _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime"}
 
 def info(logger: logging.Logger, event: str, message: str, **fields: Any) -> None:
     """Log what belongs to the usual course of things."""
-    logger.info(message, extra={"event": event, **fields}, stacklevel=2)
+    logger.info(printable_lines(message), extra={"event": event, **fields}, stacklevel=2)
 
 
 def warning(logger: logging.Logger, event: str, message: str, **fields: Any) -> None:
     """Log trouble."""
-    logger.warning(message, extra={"event": event, **fields}, stacklevel=2)
+    logger.warning(printable_lines(message), extra={"event": event, **fields}, stacklevel=2)
 
 
 def fields_of(record: logging.LogRecord) -> Dict[str, Any]:
@@ -53,10 +56,8 @@ def relay(plain: Dict[str, Any], **fields: Any) -> None:
     """Log a record of another process, with more fields."""
     logger, level = logging.getLogger(plain["logger"]), plain["level"]
     if logger.isEnabledFor(level):
-        extra = {**plain["fields"], **fields}
-        logger.handle(
-            logger.makeRecord(logger.name, level, "", 0, plain["text"], (), None, None, extra)
-        )
+        text, extra = printable_lines(plain["text"]), {**plain["fields"], **fields}
+        logger.handle(logger.makeRecord(logger.name, level, "", 0, text, (), None, None, extra))
 
 
 def _plain(value: Any) -> Any:

@@ -258,7 +258,7 @@ def test_an_error_of_the_env_shows_the_traceback_of_the_other_side_only(rlmesh):
     sentence, _, remote = err.partition("\n\nThe traceback on the other side:\n")
     assert sentence.startswith("rlmesh: ")
     assert "the motor is stuck" in sentence
-    assert remote.splitlines()[-1] == "RuntimeError: the motor is stuck"
+    assert remote.splitlines()[-1] == "  | RuntimeError: the motor is stuck"
 
 
 def test_an_error_of_the_policy_keeps_its_traceback(rlmesh, address):

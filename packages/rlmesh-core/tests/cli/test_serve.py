@@ -140,11 +140,11 @@ def test_an_error_in_somebody_elses_code_keeps_its_traceback(rlmesh, name, last_
     assert (status, out) == (1, "")
     assert err.startswith(f"rlmesh: making the env {name!r} raised {last_line}\n")
     assert "Traceback (most recent call last):\n" in err
-    assert err.splitlines()[-1] == last_line
+    assert err.splitlines()[-1] == f"  | {last_line}"
 
 
 def test_an_env_that_crashes_while_it_is_built_is_a_sentence(rlmesh):
     status, out, err = rlmesh.run("serve", "envs:crashing")
     assert (status, out) == (1, "")
     assert "rlmesh: the process of the env 'envs:crashing' exited with status 9\n" in err
-    assert err.endswith("The last lines of its stderr:\n  no display\n")
+    assert err.endswith("The last lines of its stderr:\n  | no display\n")

@@ -205,7 +205,7 @@ def test_an_error_of_a_served_model_shows_its_traceback_and_what_it_was_given(rl
     assert sentence.startswith("rlmesh: ")
     assert "the network has diverged" in sentence
     remote, _, inputs = rest.partition("\n\nWhat predict was given:\n")
-    assert remote.splitlines()[-1] == "ValueError: the network has diverged"
+    assert remote.splitlines()[-1] == "  | ValueError: the network has diverged"
     assert inputs == "  observation: int\n"
 
 

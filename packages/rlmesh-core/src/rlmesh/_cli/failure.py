@@ -6,6 +6,7 @@ import traceback
 from types import TracebackType
 from typing import Iterator, Optional
 
+from rlmesh._text import printable_lines
 from rlmesh.errors import RLMeshError
 
 
@@ -19,10 +20,19 @@ def describe(exc: Exception) -> str:
     while trace is not None and not _module(trace).startswith("rlmesh._cli."):
         trace = trace.tb_next
     ours = all(_module(part).partition(".")[0] == "rlmesh" for part in _parts(trace))
-    if ours and isinstance(exc, (RLMeshError, ValueError)):
+    if ours and isinstance(exc, RLMeshError):
         return f"rlmesh: {exc}"
+    if ours and isinstance(exc, ValueError):
+        return f"rlmesh: {printable_lines(exc, margin='  ')}"
     shown = trace or exc.__traceback__
-    return "".join(traceback.format_exception(type(exc), exc, shown)).rstrip()
+    parts = traceback.format_exception(type(exc), exc, shown)
+    return "\n".join(map(_printable_part, parts)).rstrip()
+
+
+def _printable_part(part: str) -> str:
+    """Return a part of a traceback, whose further lines do not begin at the left."""
+    start, text = ("\n", part[1:]) if part.startswith("\n") else ("", part)
+    return start + printable_lines(text.rstrip("\n"), margin="  ")
 
 
 def _parts(trace: Optional[TracebackType]) -> Iterator[TracebackType]:

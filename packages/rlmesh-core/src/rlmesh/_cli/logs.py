@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Any, Dict
 
 from rlmesh._logs import ROOT, fields_of
+from rlmesh._text import printable, printable_json
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -37,9 +37,11 @@ class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         fields = _fields(self, record).items()
-        known = "".join(f" {key}={_value(value)}" for key, value in fields)
-        text = record.getMessage().replace("\n", "\\n")
-        return f"{self.formatTime(record)} {record.levelname} {record.name}: {text}{known}"
+        known = "".join(f" {printable(key)}={_value(value)}" for key, value in fields)
+        text = printable(record.getMessage())
+        return (
+            f"{self.formatTime(record)} {record.levelname} {printable(record.name)}: {text}{known}"
+        )
 
 
 class _Json(logging.Formatter):
@@ -53,7 +55,7 @@ class _Json(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        return json.dumps({**known, **_fields(self, record)}, default=str)
+        return printable_json({**known, **_fields(self, record)})
 
 
 def _fields(formatter: logging.Formatter, record: logging.LogRecord) -> Dict[str, Any]:
@@ -65,4 +67,5 @@ def _fields(formatter: logging.Formatter, record: logging.LogRecord) -> Dict[str
 
 def _value(value: object) -> str:
     text = str(value)
-    return text if text and not set(' "\n=') & set(text) else json.dumps(text)
+    is_plain = text.isprintable() and not set(' "=') & set(text)
+    return text if text and is_plain else printable_json(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, List
@@ -10,6 +9,10 @@ from typing import Any, List
 import typer
 
 from rlmesh._rpc.health import Latency, ping, stats
+from rlmesh._text import printable, printable_json
+
+_LONGEST = 1000
+"""Characters of a line at most."""
 
 
 def ping_server(address: str, timeout: float) -> None:
@@ -47,7 +50,7 @@ def print_stats(address: str, timeout: float, as_json: bool) -> None:
     """
     found = stats(address, timeout=timeout)
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=2))
+        typer.echo(printable_json(asdict(found), indent=2))
         return
     counts = (f"{count:,} {name}" for name, count in found.requests.items())
     facts = {
@@ -63,14 +66,15 @@ def print_stats(address: str, timeout: float, as_json: bool) -> None:
         names = [name for name in asdict(Latency(0, 0, 0, 0, 0, 0)) if name != "count"]
         typer.echo("\n  " + _row("ms", ["count", *names]))
         for phase, latency in times.items():
-            typer.echo("  " + _row(phase, _cells(latency, names)))
+            typer.echo(printable("  " + _row(phase, _cells(latency, names)), _LONGEST))
 
 
 def _print_facts(role: str, address: str, draining: bool, facts: Any) -> None:
-    typer.echo(f"{role} at {address}" + (", shutting down" if draining else ""))
+    state = ", shutting down" if draining else ""
+    typer.echo(printable(f"{role} at {address}{state}"))
     for name, value in facts.items():
         if value is not None:
-            typer.echo(f"  {name:<10}  {value}")
+            typer.echo(printable(f"  {name:<10}  {value}", _LONGEST))
 
 
 def _cells(latency: Latency, names: List[str]) -> List[str]:

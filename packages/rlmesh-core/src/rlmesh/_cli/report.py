@@ -13,6 +13,10 @@ from rich.text import Text
 
 from rlmesh._runtime.progress import Progress
 from rlmesh._runtime.results import EpisodeError, RunResult
+from rlmesh._text import printable
+
+_LONGEST = 1000
+"""Characters of an episode's error that are shown."""
 
 
 class ProgressBar:
@@ -25,16 +29,16 @@ class ProgressBar:
 
     def __init__(self, name: str, total: int) -> None:
         self._line = progress.Progress(
-            progress.TextColumn("{task.description}"),
+            progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(bar_width=20),
-            progress.TextColumn("{task.fields[summary]}"),
+            progress.TextColumn("{task.fields[summary]}", markup=False),
             console=Console(stderr=True),
             transient=True,
             # A policy's prints belong where stdout goes, unless they would break the line.
             redirect_stdout=sys.stdout.isatty(),
             disable=not sys.stderr.isatty(),
         )
-        self._task = self._line.add_task(name, total=total, summary="")
+        self._task = self._line.add_task(printable(name), total=total, summary="")
 
     def update(self, progress: Progress) -> None:
         """Show how the run gets on."""
@@ -77,14 +81,14 @@ def print_result(title: str, result: RunResult, total: int) -> None:
         table.add_column(header, justify="right")
     table.add_row(*cells.values())
     console = Console()
-    console.print(title, style="bold", soft_wrap=True, highlight=False, markup=False)
+    console.print(Text(printable(title), style="bold"), soft_wrap=True)
     console.print(table)
     duration = result.duration or 1.0
     parts = (f"{name} {part / duration:.0%}" for name, part in result.spent.items())
     text = f"{_seconds(result.duration)} in episodes: {', '.join(parts)}"
     console.print(text, soft_wrap=not console.is_terminal, highlight=False)
     if result.timing is not None and result.timing.lanes > 1:
-        console.print(str(result.timing), soft_wrap=True, highlight=False)
+        console.print(Text(str(result.timing)), soft_wrap=True)
     if result.errors:
         print_errors(console, result.errors)
 
@@ -103,12 +107,16 @@ def print_errors(console: Console, errors: Sequence[EpisodeError]) -> None:
         table.add_column(header, overflow="fold")
     for error in errors:
         seed = "-" if error.seed is None else str(error.seed)
-        line = error.message.partition("\n")[0]
-        table.add_row(str(error.index), seed, str(error.attempts), error.kind, Text(line))
+        shown = (Text(printable(text, _LONGEST)) for text in (error.kind, _first_line(error)))
+        table.add_row(str(error.index), seed, str(error.attempts), *shown)
     one = len(errors) == 1
     given_up = "episode was given up, and counts" if one else "episodes were given up, and count"
     console.print(f"{len(errors)} {given_up} for nothing above", highlight=False)
     console.print(table)
+
+
+def _first_line(error: EpisodeError) -> str:
+    return error.message.partition("\n")[0]
 
 
 def _seconds(seconds: float) -> str:

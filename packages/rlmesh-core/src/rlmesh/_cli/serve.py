@@ -13,6 +13,7 @@ from rlmesh._envs.server import EnvServer
 from rlmesh._models.server import ModelServer
 from rlmesh._rpc.hosting import ServerBase
 from rlmesh._rpc.options import ServeOptions
+from rlmesh._text import printable
 from rlmesh._transport.address import parse_address
 from rlmesh._transport.security import TOKEN_VARIABLE, Token
 
@@ -110,9 +111,10 @@ def _serve(server: ServerBase, name: str, use: _Use) -> None:
 def _announce(name: str, address: str, use: _Use) -> None:
     """Print the address, and the lines to copy for the other side."""
     bound = parse_address(address)
+    name, address = printable(name), printable(address)
     if bound.host in ("0.0.0.0", "::"):
         bound = bound._replace(host=socket.gethostname())
-    reached = str(bound)
+    reached = printable(bound)
     token = f" (with this {TOKEN_VARIABLE})" if Token() else ""
     command = use.command.format(shlex.quote(reached))
     python = use.python.format(reached)

@@ -24,7 +24,7 @@ LaneEnv = Union[EnvCalls, SubEnv]
 """What a lane steps in: an env, or one sub-env of a vector env."""
 
 
-def find_env(env_or_address: Any, token: str) -> Tuple[EnvCalls, bool]:
+def find_env(env_or_address: Any, token: Token) -> Tuple[EnvCalls, bool]:
     """Return what executes requests on an env, and whether it was made here.
 
     Args:

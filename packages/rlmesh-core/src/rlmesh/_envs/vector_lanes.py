@@ -400,7 +400,7 @@ class VectorHub:
 
     def _warn(self) -> None:
         warnings.warn(
-            f"seeds: {self._view.contract.env_id} resets its sub-envs by itself (autoreset mode"
+            f"seeds: {self._view.contract.env_id!r} resets its sub-envs by itself (autoreset mode"
             f" {self.mode!r}), so that only the first episode of each is seeded, and results record"
             f" the seed None; mode {DISABLED!r} seeds every episode",
             UserWarning,

@@ -21,6 +21,7 @@ from rlmesh import _logs
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.tally import Tally
+from rlmesh._text import printable_lines
 from rlmesh._transport.security import Token
 from rlmesh._wire.errors import error_from_wire
 from rlmesh._wire.messages import Unpacker
@@ -221,7 +222,8 @@ class Worker:
         if not isinstance(error, EnvError):
             return error
         return EnvError(
-            f"making the env {self._name!r} raised {error.remote_type}: {error.remote_message}",
+            f"making the env {self._name!r} raised {error.remote_type}:"
+            f" {printable_lines(error.remote_message)}",
             remote_type=error.remote_type,
             remote_message=error.remote_message,
             remote_traceback=error.remote_traceback,

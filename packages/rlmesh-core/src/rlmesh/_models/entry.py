@@ -162,7 +162,7 @@ def session(
 
 
 @contextmanager
-def _evaluator(model: object, token: str) -> Iterator[Evaluator[Any, Any]]:
+def _evaluator(model: object, token: Token) -> Iterator[Evaluator[Any, Any]]:
     """Give what runs: the model itself, or for an address a client, which is closed after it."""
     if isinstance(model, Evaluator):
         yield model

@@ -285,7 +285,7 @@ class Evaluator(Generic[ObsT, ActT]):
     def _work(
         self,
         env_address: str,
-        token: str,
+        token: Token,
         execution_horizon: Optional[int],
         episodes: Iterable[PlannedEpisode],
         on_result: Optional[OnResult],
@@ -310,7 +310,7 @@ class Evaluator(Generic[ObsT, ActT]):
         self,
         targets: Targets,
         terms: Terms,
-        token: str,
+        token: Token,
         close_env: bool,
         resources: ExitStack,
     ) -> Joined:

@@ -15,6 +15,7 @@ from .dial import dial
 from .histogram import Histogram
 
 _ROUND_TRIPS = 5
+_LONGEST_UPTIME = 1e12
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
@@ -116,7 +117,8 @@ def ping(address: str, *, token: str = "", timeout: float = 5.0) -> Ping:
         SecurityError: The tokens differ.
         ProtocolError: The server is none of ours, or speaks another version.
     """
-    client = dial(address, Token(token), timeout)
+    token = Token(token)
+    client = dial(address, token, timeout)
     try:
         peer = client.hello()
         status: Any = None
@@ -133,10 +135,10 @@ def ping(address: str, *, token: str = "", timeout: float = 5.0) -> Ping:
             version=peer.version,
             python=peer.python,
             protocol=PROTOCOL_VERSION,
-            uptime=float(status["uptime"]),
-            sessions=int(status["sessions"]),
-            requests=int(status["requests"]),
-            workers=status.get("workers"),
+            uptime=_seconds(status["uptime"]),
+            sessions=_count(status["sessions"]),
+            requests=_count(status["requests"]),
+            workers=_workers(status),
             draining=bool(status["draining"]),
             round_trip=median(round_trips),
         )
@@ -157,7 +159,8 @@ def stats(address: str, *, token: str = "", timeout: float = 5.0) -> Stats:
     Raises:
         RLMeshError: As `ping`.
     """
-    client = dial(address, Token(token), timeout)
+    token = Token(token)
+    client = dial(address, token, timeout)
     try:
         client.hello()
         body = client.stats()
@@ -166,17 +169,34 @@ def stats(address: str, *, token: str = "", timeout: float = 5.0) -> Stats:
     try:
         return Stats(
             role=str(body["role"]),
-            uptime=float(body["uptime"]),
+            uptime=_seconds(body["uptime"]),
             draining=bool(body["draining"]),
-            sessions=int(body["sessions"]),
-            capacity=int(body["capacity"]),
-            workers=body.get("workers"),
-            requests=dict(body["requests"]),
-            errors=int(body["errors"]),
-            latencies={phase: _latency(times) for phase, times in body["latencies"].items()},
+            sessions=_count(body["sessions"]),
+            capacity=_count(body["capacity"]),
+            workers=_workers(body),
+            requests={str(op): _count(count) for op, count in body["requests"].items()},
+            errors=_count(body["errors"]),
+            latencies={str(phase): _latency(times) for phase, times in body["latencies"].items()},
         )
     except _MALFORMED as exc:
         raise _unreadable("stats", address, exc) from None
+
+
+def _count(value: Any) -> int:
+    # Not int(), which would take a text, and its time for one of many digits.
+    if type(value) is not int or value < 0:
+        raise TypeError(f"expected a count, got {type(value).__name__}")
+    return value
+
+
+def _workers(status: Any) -> Optional[int]:
+    return None if status.get("workers") is None else _count(status["workers"])
+
+
+def _seconds(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < _LONGEST_UPTIME:
+        raise TypeError(f"expected seconds, got {value!r}")
+    return float(value)
 
 
 def _latency(plain: Any) -> Latency:

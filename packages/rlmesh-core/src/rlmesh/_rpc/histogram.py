@@ -70,11 +70,13 @@ class Histogram:
         Raises:
             KeyError, TypeError, ValueError, IndexError: It is none.
         """
-        counts = plain["counts"]
+        counts, total, largest = plain["counts"], plain["total"], plain["largest"]
+        if any(type(number) is not int or number < 0 for number in (*counts, total, largest)):
+            raise TypeError("expected non-negative integers")
         for bucket, count in zip(counts[::2], counts[1::2]):
             self._counts[bucket] += count
-        self._total += int(plain["total"])
-        self._largest = max(self._largest, int(plain["largest"]))
+        self._total += total
+        self._largest = max(self._largest, largest)
 
     def _filled(self) -> Iterator[Tuple[int, int]]:
         return ((bucket, count) for bucket, count in enumerate(self._counts) if count)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from itertools import chain, groupby
 from typing import Any, Iterator, List, Tuple
+
+from rlmesh._text import printable, printable_json
 
 _MOST = 10
 """How many differences are told."""
@@ -25,7 +26,7 @@ def tell_differences(first: Any, second: Any, whose: Tuple[str, str]) -> List[st
     """
     found = list(_differences(first, second, ""))
     lines = [
-        f"{path}: {whose[0]} {text}, {whose[1]} {other}"
+        f"{printable(path)}: {whose[0]} {text}, {whose[1]} {other}"
         for path, (text, other) in ((path, _shown(*values)) for path, values in found[:_MOST])
     ]
     return lines + [f"and {len(found) - _MOST} more"] * (len(found) > _MOST)
@@ -49,7 +50,7 @@ def _has_parts(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    return "nothing" if value is _ABSENT else json.dumps(value)
+    return "nothing" if value is _ABSENT else printable_json(value)
 
 
 def _shown(first: Any, second: Any) -> Tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Callable, Iterable, Optional, Sequence
 
 from rlmesh import _logs
 from rlmesh._tasks import run_together
+from rlmesh._text import printable_lines
 from rlmesh.errors import (
     Busy,
     ConnectionFailed,
@@ -163,7 +164,9 @@ class Driver:
         lost.args = (f"{_sentence(lost)}; before that, {reason}",)
         self._last_lost = lost
         if self._dealer.remove(lane):
-            warnings.warn(f"lane {lane.number} leaves the run: {lost}", stacklevel=2)
+            warnings.warn(
+                f"lane {lane.number} leaves the run: {printable_lines(lost)}", stacklevel=2
+            )
         return False
 
 

@@ -7,6 +7,7 @@ import math
 from collections import deque
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
+from rlmesh._text import printable
 from rlmesh._values.numpy_bridge import NumpyBridge
 from rlmesh._values.registry import backend_names, import_backend
 from rlmesh._values.tensor import Tensor
@@ -178,7 +179,7 @@ class Adapter(AdapterBase):
 
     def explain(self) -> str:
         """Return every transform in order, one a line, under the leaf that it makes."""
-        return "\n".join(self._plan.lines)
+        return "\n".join(map(printable, self._plan.lines))
 
     def advisories(self) -> List[Advisory]:
         """Return what is to be known about it: data that is made up, replaced or dropped."""

@@ -187,7 +187,7 @@ class RemoteVectorEnv(_Face, VectorEnv):
     is_vector_env = True
     viewer = None
 
-    closed = True  # until there is something to close
+    closed, num_envs = True, 0  # until there is something to close
 
     def __init__(
         self,
