@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import random
 from collections import OrderedDict
 
 import pytest
@@ -18,7 +19,13 @@ from rlmesh.spaces import (
     Discrete as OurDiscrete,
 )
 from rlmesh.spaces import (
+    MultiBinary as OurMultiBinary,
+)
+from rlmesh.spaces import (
     MultiDiscrete as OurMultiDiscrete,
+)
+from rlmesh.spaces import (
+    Text as OurText,
 )
 from rlmesh.spaces import (
     Tuple as OurTuple,
@@ -104,3 +111,63 @@ def test_what_is_no_known_space_is_named_with_its_path(space, message):
     with pytest.raises(UnsupportedSpace) as caught:
         as_space(space, "env.action_space")
     assert str(caught.value).startswith(message)
+
+
+class Custom(Attributes):
+    """A space of a kind of its own."""
+
+    def seed(self, seed=None):
+        self.random = random.Random(seed)
+
+    def sample(self):
+        return object()
+
+    def contains(self, value):
+        return True
+
+
+class Mission(Custom):
+    """Its samples are text, as those of MiniGrid's space are."""
+
+    def sample(self):
+        return self.random.choice(["go to the red key", "öffne die Tür", ""])
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"low": -1, "high": 1, "shape": (2,), "dtype": "float32"}, OurBox(-1, 1, (2,), "float32")),
+        ({"n": 3}, OurDiscrete(3)),
+        ({"n": 3, "start": 2, "shape": ()}, OurDiscrete(3, start=2)),
+        ({"n": 3, "shape": (3,)}, OurMultiBinary(3)),
+        ({"nvec": [2, 3], "dtype": "int64"}, OurMultiDiscrete([2, 3])),
+        ({"spaces": {"a": Custom(n=2)}}, OurDict(a=OurDiscrete(2))),
+        ({"spaces": (Custom(n=2),)}, OurTuple([OurDiscrete(2)])),
+        ({"min_length": 1, "max_length": 3, "characters": "ab"}, OurText(3, charset="ab")),
+    ],
+)
+def test_a_custom_space_that_behaves_like_a_known_one_converts_as_that(attributes, expected):
+    assert from_gymnasium(Custom(**attributes)) == expected
+
+
+def test_a_custom_space_whose_samples_are_text_becomes_a_text_that_holds_them():
+    space = Mission()
+    space.seed(5)
+    state = space.random.getstate()
+    converted = from_gymnasium(space)
+    assert isinstance(converted, OurText)
+    for mission in ("go to the red key", "öffne die Tür", "", "any other: (1, 2)!"):
+        assert converted.contains(mission)
+    assert space.random.getstate() == state, "the env's own samples have changed"
+    assert from_gymnasium(Mission(random=random.Random(9))) == converted
+
+
+@pytest.mark.parametrize(
+    ("name", "wrapper"),
+    [("env.observation_space['a']", "TransformObservation"), ("action_space", "TransformAction")],
+)
+def test_any_other_custom_space_is_named_with_the_wrapper_that_helps(name, wrapper):
+    with pytest.raises(UnsupportedSpace) as caught:
+        from_gymnasium(Custom(), name)
+    assert str(caught.value).startswith(f"{name}: {__name__}.Custom is a space of its own kind")
+    assert f"gymnasium.wrappers.{wrapper}(env, func, " in str(caught.value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import numbers
 import typing as t
 import warnings
 from typing import Any, Callable
@@ -24,6 +26,12 @@ from .tuple import Tuple
 
 Build = Callable[[Any, str], Any]
 
+_ANY_TEXT = "any text"
+_PRINTABLE = frozenset(map(chr, range(32, 127)))
+_LONGEST = 4096
+"""Characters of a text whose space does not say how long it may be."""
+_SAMPLES = 32
+
 
 def as_space(space: Any, name: str = "space") -> Space[Any]:
     """Return a space of ours as it is, and one of Gymnasium or Gym converted.
@@ -42,7 +50,8 @@ def from_gymnasium(space: Any, name: str = "space") -> Space[Any]:
     """Return the same space as one of ours.
 
     Spaces are told by the names of their classes, so any version of Gymnasium or of Gym will do,
-    and a subclass converts as the space that it extends.
+    and a subclass converts as the space that it extends. Any other class converts as the space
+    whose attributes it has; one whose samples are text, as are MiniGrid's missions, becomes `Text`.
 
     Args:
         space: A space of Gymnasium or Gym.
@@ -51,16 +60,13 @@ def from_gymnasium(space: Any, name: str = "space") -> Space[Any]:
     Raises:
         UnsupportedSpace: It is no space of a known kind.
     """
-    for base in type(space).__mro__:
-        build = _FROM.get(base.__name__)
-        if build is not None:
-            break
-    else:
-        raise UnsupportedSpace(f"{name}: expected a Gymnasium space, got {type(space).__name__}")
+    kind = _kind_of(space)
+    if kind is None:
+        raise _unknown(space, name)
     try:
-        converted: Space[Any] = build(space, name)
+        converted: Space[Any] = _FROM[kind](space, name)
     except AttributeError as exc:
-        raise UnsupportedSpace(f"{name}: expected a Gymnasium {base.__name__}: {exc}") from exc
+        raise UnsupportedSpace(f"{name}: expected a Gymnasium {kind}: {exc}") from exc
     except UnsupportedSpace as exc:
         if str(exc).startswith(name):
             raise  # said so for a space within this one
@@ -82,6 +88,62 @@ def to_gymnasium(space: Space[Any], name: str = "space") -> Any:
         ImportError: Gymnasium is not installed.
     """
     return _TO[type(space)](space, name)
+
+
+def _kind_of(space: Any) -> t.Optional[str]:
+    """Return the name of the kind that a space is, extends, or behaves like."""
+    for base in type(space).__mro__:
+        if base.__name__ in _FROM:
+            return base.__name__
+    if not _is_space(space):
+        return None
+    for kind, attributes in _LOOKS.items():
+        if all(getattr(space, name, None) is not None for name in attributes):
+            return kind
+    if isinstance(getattr(space, "n", None), numbers.Integral):
+        return "MultiBinary" if getattr(space, "shape", None) else "Discrete"
+    parts = getattr(space, "spaces", None)
+    if isinstance(parts, (t.Mapping, list, tuple)):
+        return "Dict" if isinstance(parts, t.Mapping) else "Tuple"
+    return _ANY_TEXT if _text_samples(space) else None
+
+
+def _is_space(space: Any) -> bool:
+    return callable(getattr(space, "sample", None)) and callable(getattr(space, "contains", None))
+
+
+def _text_samples(space: Any) -> t.List[str]:
+    """Return some samples of a space whose samples are all text, and nothing for any other.
+
+    A copy is sampled, so that the space itself goes on to draw what it would have drawn.
+    """
+    try:
+        copied = copy.deepcopy(space)
+        copied.seed(0)  # so that every process describes the space alike
+        samples = [copied.sample() for _ in range(_SAMPLES)]
+    except Exception:  # what a foreign space raises says that it is no such space
+        return []
+    return samples if all(isinstance(sample, str) for sample in samples) else []
+
+
+def _from_any_text(space: Any, name: str) -> Text:
+    """Return a `Text` that holds whatever a space of unknown texts is likely to."""
+    samples = _text_samples(space)
+    longest = max(_LONGEST, *(4 * len(sample) for sample in samples))
+    return Text(longest, min_length=0, charset=_PRINTABLE.union(*samples))
+
+
+def _unknown(space: Any, name: str) -> UnsupportedSpace:
+    kind = type(space)
+    if not _is_space(space):
+        return UnsupportedSpace(f"{name}: expected a Gymnasium space, got {kind.__name__}")
+    wrapper = "TransformAction" if "action" in name else "TransformObservation"
+    which = wrapper[len("Transform") :].lower()
+    return UnsupportedSpace(
+        f"{name}: {kind.__module__}.{kind.__qualname__} is a space of its own kind, which cannot be"
+        f" sent; expected one of Gymnasium's: wrap the env in gymnasium.wrappers.{wrapper}(env,"
+        f" func, {which}_space), where func converts the values and {which}_space is, say, a Box"
+    )
 
 
 def _from_discrete(space: Any, name: str) -> Discrete:
@@ -127,7 +189,17 @@ _FROM: t.Dict[str, Build] = {
     ),
     "OneOf": _from_parts(OneOf),
     "Graph": _from_graph,
+    _ANY_TEXT: _from_any_text,
 }
+
+_LOOKS = {
+    "Box": ("low", "high", "shape", "dtype"),
+    "MultiDiscrete": ("nvec",),
+    "Text": ("max_length", "min_length", "characters"),
+    "Sequence": ("feature_space",),
+    "Graph": ("node_space",),
+}
+"""What spaces of a kind have that others do not, for classes that extend none of Gymnasium's."""
 
 
 def _make(kind: str, name: str, *arguments: Any, **options: t.Tuple[Any, Any]) -> Any:
