@@ -17,7 +17,7 @@ TEXT = {"_text"}
 VALUES = {*TEXT, "errors", "_values", "types", "backends", "_version"}
 CONTRACT = {*VALUES, "spaces", "adapters", "_contract", "specs"}
 MESSAGES = {*CONTRACT, "_wire"}
-REQUESTS = {*MESSAGES, "_transport", "_rpc", "_tasks", "_logs"}
+REQUESTS = {*MESSAGES, "_transport", "_rpc", "_tasks", "_logs", "_forks"}
 MAY_IMPORT = {
     "_text": set(),
     "errors": TEXT,
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "_rlmesh": set(),
     "_tasks": set(),
     "_logs": TEXT,
+    "_forks": {*TEXT, "errors"},
     "_values": {*TEXT, "errors"},
     "types": {*TEXT, "errors", "_values"},
     "backends": {*TEXT, "errors", "_values", "types"},
@@ -33,9 +34,9 @@ MAY_IMPORT = {
     "_contract": {*VALUES, "spaces"},
     "specs": {*VALUES, "spaces", "_contract"},
     "_wire": CONTRACT,
-    "_transport": {*TEXT, "errors"},
-    "_rpc": MESSAGES | {"_transport", "_tasks", "_logs"},
-    "_runtime": CONTRACT | {"_tasks", "_logs"},
+    "_transport": {*TEXT, "errors", "_forks"},
+    "_rpc": MESSAGES | {"_transport", "_tasks", "_logs", "_forks"},
+    "_runtime": CONTRACT | {"_tasks", "_logs", "_forks"},
     "_envs": {*REQUESTS, "_runtime"},
     "_models": {*REQUESTS, "_runtime", "_envs"},
     "recorder": {*CONTRACT, "_runtime"},

@@ -143,6 +143,9 @@ class MemoryConnection:
             raise ConnectionLost
         return message
 
+    def another(self) -> MemoryConnection:
+        return MemoryConnection(self.network)
+
     def reconnect(self) -> None:
         self.reconnects += 1
         self.network.routes.pop(self.name, None)

@@ -12,6 +12,7 @@ __all__ = [
     "AddressInUse",
     "BackendNotInstalled",
     "Busy",
+    "CallUnderWay",
     "ConnectionFailed",
     "EnvCrashed",
     "EnvError",
@@ -96,6 +97,14 @@ class Busy(RLMeshError):
         super().__init__(message)
         self.holder_gone = holder_gone
         self.in_line = in_line
+
+
+class CallUnderWay(RLMeshError, RuntimeError):
+    """A call came while another one of the same object was under way on the same thread.
+
+    That happens in signal handlers, in `__del__` methods and in weakref callbacks, which interrupt
+    whatever runs. `close` and `shutdown` may be called there.
+    """
 
 
 class SessionLost(RLMeshError):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from typing import Any, Callable, Dict, Mapping, Optional, Protocol, Sequence, Set, Tuple
+import weakref
+from typing import Any, Dict, Mapping, Optional, Protocol, Sequence, Set, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._contract.peer import Limits
@@ -70,7 +71,7 @@ class EnvClient:
         self._wish = (takeover, busy_timeout, reset_timeout)
         self._caller: Caller = BLOCKING
         self._rpc: Optional[RpcClient] = None
-        self._goodbye: Callable[[], object] = lambda: None
+        self._goodbye: Optional[weakref.finalize[..., object]] = None
         self._closed = False
         self.exposed: Sequence[str] = ()
         self.changed: Set[str] = set()
@@ -126,7 +127,11 @@ class EnvClient:
     def close(self) -> None:
         """Free the env for other clients; calling it again does nothing."""
         self._closed = True
-        self._goodbye()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._goodbye is not None:
+            self._goodbye()
 
     async def _call(
         self, op: int, body: Any, payload: Sequence[memoryview]
@@ -139,6 +144,8 @@ class EnvClient:
     async def _open(self, previous: Optional[RpcClient] = None) -> EnvContract:
         """Open a session; the server may not know yet that the previous one is over."""
         rpc = dial(self.address, self._token, self._connect_timeout, "env")
+        # Before anything else, so that `close` ends also this.
+        self._goodbye = goodbye(self, rpc)
         try:
             if previous is not None:
                 rpc.release(previous)
@@ -147,12 +154,16 @@ class EnvClient:
             exposed = _checked_names(description.get("expose", []))
             worker = description.get("worker")
             if worker is not None and is_reachable(worker):
-                rpc = self._direct(worker["address"], rpc)
+                direct = self._direct(worker["address"], rpc)
+                self._goodbye.detach()
+                rpc, self._goodbye = direct, goodbye(self, direct)
                 await self._caller.complete(rpc, rpc.opening())
+            if self._closed:
+                raise SessionLost(f"the session with {self.address} is over: it was closed")
         except BaseException:
-            rpc.close()
+            self._goodbye()
             raise
-        self._rpc, self._goodbye = rpc, goodbye(self, rpc)
+        self._rpc = rpc
         self.exposed = exposed
         return contract
 
@@ -171,9 +182,9 @@ class EnvClient:
                 f"the session with {self.address} is over, and so is what {names} did to its env:"
                 " make a new client, and set and call what it needs"
             )
-        self._goodbye()
+        self._leave()
         if await self._open(self._rpc) != self.contract:
-            self._goodbye()
+            self._leave()
             raise SessionLost(f"the server at {self.address} came back with another env")
         if self._selection is not None:
             await self._call(SELECT, self._selection.to_plain(), ())

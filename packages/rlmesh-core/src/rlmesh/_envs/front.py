@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from rlmesh import _logs
 from rlmesh._contract.peer import PeerInfo
@@ -121,9 +121,9 @@ class EnvFront(Reception):
         # Where messages arrive: of clients, where there is no relay, or of workers.
         self._sockets: Dict[Any, Optional[Relay]] = {listener.socket: None}
 
-    def start_first(self) -> None:
+    def start_first(self, is_unwanted: Callable[[], bool]) -> None:
         """Start the first worker; see `Workers.start_first`."""
-        self._workers.start_first()
+        self._workers.start_first(is_unwanted)
 
     def run(self) -> None:
         """Serve until `stop`, then end the workers and free everything."""
@@ -136,7 +136,7 @@ class EnvFront(Reception):
 
     def abandon(self) -> None:
         """End the workers and free everything, also of a server that will not run."""
-        if not self.finished.is_set():
+        if not (self.finished.is_set() or self._is_inherited):
             try:
                 for relay in list(self._relays.values()):
                     self._drop_relay(relay)

@@ -93,7 +93,7 @@ class EnvServer(ServerBase):
             self._factory, self._tags, self._token, listener, self._options, self._expose
         )
         try:
-            front.start_first()
+            front.start_first(lambda: self._shut)
         except BaseException:
             front.abandon()
             raise

@@ -19,6 +19,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequenc
 
 from rlmesh import _logs
 from rlmesh._contract.contract import EnvContract
+from rlmesh._forks import leave_to_parent
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.tally import Tally
 from rlmesh._text import printable_lines
@@ -121,6 +122,15 @@ class Worker:
     def kill(self) -> None:
         """End it, and whatever its env has started, at once."""
         self._signal(signal.SIGKILL)
+
+    def disown(self) -> None:
+        """Let go of the line, which is cut when nobody has its end open any more."""
+        assert self._process.stdin is not None
+        if not self._process.stdin.closed:
+            # Not closed: another thread of the parent's may have held the file's own lock.
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, self._process.stdin.fileno(), inheritable=False)
+            os.close(nothing)
 
     def is_gone(self) -> bool:
         """Return whether the process has ended, and all that it said was heard.
@@ -293,6 +303,12 @@ class Workers:
         self._count = 0
         self._all: List[Worker] = []
         self._spares: List[Worker] = []
+        leave_to_parent(self)
+
+    def disown(self) -> None:
+        """Let the workers' lines go in a forked process, or they would outlive the server."""
+        for worker in self._all:
+            worker.disown()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -300,12 +316,15 @@ class Workers:
     def __iter__(self) -> Iterator[Worker]:
         return iter(self._all)
 
-    def start_first(self) -> None:
+    def start_first(self, is_unwanted: Callable[[], bool]) -> None:
         """Start a worker, and wait until it is ready.
+
+        Args:
+            is_unwanted: Asked now and then whether the server was shut down meanwhile.
 
         Raises:
             EnvCrashed: Its process ended.
-            RLMeshError: Whatever is wrong with the factory.
+            RLMeshError: Whatever is wrong with the factory; or the server was shut down.
         """
         self._folder = _new_folder()
         self._pipes = PipeReader("rlmesh-workers")
@@ -314,6 +333,8 @@ class Workers:
             if worker.is_gone():
                 self._all.remove(worker)
                 raise worker.error or worker.crash()
+            if is_unwanted():
+                raise RLMeshError("the server was shut down before its first env was made")
             self._wait_for_news()
         self.contract = worker.contract
         # So that a mistake is found here, and not by every client.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from contextlib import suppress
 from time import perf_counter
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, cast
@@ -71,7 +72,7 @@ class RemotePolicy:
         self.batch_size = 1
         self._way = way
         self._dial = dial
-        self._goodbye: Callable[[], object] = lambda: None
+        self._goodbye: Optional[weakref.finalize[..., object]] = None
         self._closed = False
         self._timeouts = timeouts
         self._caller = caller
@@ -108,21 +109,27 @@ class RemotePolicy:
 
     async def _open(self) -> Mapping[str, Any]:
         """Open a session; return what the model needs."""
-        rpc = self._dial()
+        rpc, previous = self._dial(), self._goodbye
+        # Before anything else, so that `close` ends also this.
+        self._goodbye = goodbye(self, rpc)
         try:
             await self._caller.complete(rpc, rpc.opening(False, self._timeouts.busy))
             steps = rpc.calling(CONFIGURE_ROUTE, self._route, (), self._timeouts.episode)
             needs, _ = await self._caller.complete(rpc, steps)
+            if self._closed:
+                raise SessionLost(f"the session with {rpc.address} is over: it was closed")
         except BaseException:
-            rpc.close()
+            self._goodbye()
             raise
-        self._goodbye()
-        self._rpc, self._goodbye = rpc, goodbye(self, rpc)
+        finally:
+            if previous is not None:
+                previous()
+        self._rpc = rpc
         return cast("Mapping[str, Any]", needs)
 
     async def _reopen(self) -> None:
         if await self._open() != self._needs:
-            self._goodbye()
+            self._leave()
             raise SessionLost(f"the server at {self._rpc.address} came back with another model")
 
     def use(self, observations: ValueCodec, actions: ValueCodec) -> None:
@@ -206,7 +213,11 @@ class RemotePolicy:
     def close(self) -> None:
         """End the session for good; calling it again does nothing."""
         self._closed = True
-        self._goodbye()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._goodbye is not None:
+            self._goodbye()
 
     async def _call(
         self, op: int, body: Any, payload: Sequence[memoryview], timeout: float

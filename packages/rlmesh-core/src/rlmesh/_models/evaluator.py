@@ -7,7 +7,6 @@ import operator
 import signal
 from contextlib import ExitStack, suppress
 from functools import partial
-from threading import Event
 from time import perf_counter
 from typing import (
     Any,
@@ -237,15 +236,16 @@ class Evaluator(Generic[ObsT, ActT]):
         """
         token = Token(token)
         episodes = (PlannedEpisode(index, None) for index in itertools.count())
-        stop = Event()
+        stopped = False
 
         def interrupt() -> None:
             # What a signal raises is lost where it comes in the middle of a finalizer.
-            stop.set()
+            nonlocal stopped
+            stopped = True
             raise KeyboardInterrupt
 
         def check() -> None:
-            if stop.is_set():
+            if stopped:
                 raise KeyboardInterrupt
 
         try:

@@ -7,14 +7,14 @@ methods here do) or for many at once (`calls` does).
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import threading
 import time
-from typing import Any, Generator, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Generator, Iterator, Optional, Sequence, Tuple, TypeVar
 
 from rlmesh import _logs
 from rlmesh._contract.peer import Limits, PeerInfo
+from rlmesh._forks import inherited_error, leave_to_parent
 from rlmesh._transport.carrier import Connection, ConnectionLost, Message
 from rlmesh._wire.errors import error_from_wire
 from rlmesh._wire.messages import (
@@ -37,6 +37,7 @@ from rlmesh._wire.messages import (
 )
 from rlmesh.errors import (
     Busy,
+    CallUnderWay,
     ConnectionFailed,
     EnvCrashed,
     ProtocolError,
@@ -55,6 +56,8 @@ Each time twice as many: a large reply, which a new connection cuts off, may tak
 
 _GLANCE = 0.25
 """Seconds between two looks at a connection, or at a busy server, that is expected to change."""
+_ATTENTION = 0.5
+"""Seconds between two looks at whether the client was closed while a call waits."""
 _HOLD = 2.0
 """Seconds for which a server may hold a question whose answer is expected to change."""
 _ATTENDANCE = 1.0
@@ -77,6 +80,10 @@ Steps = Generator[float, Optional[Message], _T]
 class RpcClient:
     """One session with one server. Calls from several threads take turns.
 
+    A call that interrupts another one on the same thread, as those of signal handlers and
+    finalizers do, raises `CallUnderWay`; only `close` may come at any time. It makes calls that are
+    under way end with an error.
+
     Args:
         connection: The way to the server; closed by `close`.
         address: The server's address, as errors show it.
@@ -98,7 +105,10 @@ class RpcClient:
         self._role = role
         self._connection = connection
         self._connect_timeout = connect_timeout
-        self._lock = threading.Lock()
+        # Reentrant, so that a call that interrupts another one finds `_under_way` set.
+        self._lock = threading.RLock()
+        self._under_way = False
+        self._given_up = self._left = self._is_inherited = False
         self._session = session or os.urandom(16)
         self._boot = b""
         self._acting_id = self._control_id = self._received = 0
@@ -106,6 +116,7 @@ class RpcClient:
         self._fate_asked: Optional[float] = None
         self._attend_at = 0.0
         self._over: Optional[str] = "it was never opened"
+        leave_to_parent(self)
 
     @property
     def connection(self) -> Connection:
@@ -192,19 +203,7 @@ class RpcClient:
 
     def complete(self, steps: Steps[_T]) -> _T:
         """Return what steps return, waiting for this session's messages alone."""
-        receive = self._connection.receive
-        try:
-            wait = next(steps)
-            while True:
-                try:
-                    message = receive(wait)
-                except BaseException as exc:
-                    wait = steps.throw(exc)
-                else:
-                    wait = steps.send(message)
-        except StopIteration as done:
-            result: _T = done.value
-            return result
+        return _drive(steps, self._connection)
 
     def greeting(self) -> Steps[PeerInfo]:
         """Do what `hello` does, in steps."""
@@ -222,14 +221,16 @@ class RpcClient:
     ) -> Steps[Any]:
         """Do what `open` does, in steps."""
         yield from self.greeting()
+        # From now on the server may have the session, whatever comes of this.
+        self._over = None
         try:
             description = yield from self._opening(takeover, busy_timeout, start_timeout)
+            if self._given_up:
+                raise self._ended()
         except BaseException as exc:
-            # The request may still be executed, and nobody would use the session.
-            self._over = None
-            self._end(str(exc) or type(exc).__name__)
+            with self._turn("open"):
+                self._end(str(exc) or type(exc).__name__)
             raise
-        self._over = None
         return description
 
     def _opening(self, takeover: bool, busy_timeout: float, start_timeout: float) -> Steps[Any]:
@@ -273,42 +274,60 @@ class RpcClient:
     ) -> Steps[Tuple[Any, Sequence[memoryview]]]:
         """Do what `call` does, in steps."""
         with self._lock:
-            if self._over is not None:
-                raise SessionLost(f"the session with {self.address} is over: {self._over}")
-            number = self._acting_id + 1
-            control = pack((op, number, self._session, self._received, body))
-            if payload or len(control) > self._limits.control:
-                check_size(control, payload, self._limits, OP_NAMES[op])
-            self._acting_id = number
+            # As in `_turn`, which would cost something here.
+            if self._under_way:
+                raise self._reentered(OP_NAMES[op])
+            self._under_way = True
             try:
-                reply, received = yield from self._exchange(op, number, control, payload, timeout)
-            except BaseException as exc:
-                # Also after Ctrl-C: nobody knows then whether the server has this number.
-                if isinstance(exc, RLMeshError):
-                    self._log_loss(str(exc.args[0] if exc.args else exc))
-                self._end(str(exc) or type(exc).__name__)
-                raise
-            self._received = number
-            if reply.boot != self._boot:
-                self._over = "the server restarted"
-                self._log_loss(self._over)
-                raise SessionLost(f"the server at {self.address} restarted: the session is gone")
-            if reply.status == OK:
-                return reply.body, received
-            error = self._error(reply)
-            if isinstance(error, SessionLost):
-                self._over = "the server no longer knows it"
-            elif isinstance(error, EnvCrashed):
-                self._over = "the env crashed"
-            if self._over is not None:
-                self._log_loss(self._over)
-            raise error
+                # Not before: `close` may have come between any two lines.
+                if self._over is not None:
+                    raise self._ended()
+                number = self._acting_id + 1
+                control = pack((op, number, self._session, self._received, body))
+                if payload or len(control) > self._limits.control:
+                    check_size(control, payload, self._limits, OP_NAMES[op])
+                self._acting_id = number
+                try:
+                    steps = self._exchange(op, number, control, payload, timeout)
+                    reply, received = yield from steps
+                except BaseException as exc:
+                    # Also after Ctrl-C: nobody knows then whether the server has this number.
+                    if isinstance(exc, RLMeshError) and not self._given_up:
+                        self._log_loss(str(exc.args[0] if exc.args else exc))
+                    self._end(str(exc) or type(exc).__name__)
+                    raise
+                self._received = number
+                if reply.boot == self._boot and reply.status == OK:
+                    return reply.body, received
+                raise self._failed(reply)
+            finally:
+                self._under_way = False
+                if self._left:
+                    self._connection.close()
 
     def close(self) -> None:
-        """Say goodbye and free the connection; calling it again does nothing."""
+        """Say goodbye and free the connection; calling it again does nothing.
+
+        A call under way on another thread ends with an error first. One that this interrupts, in a
+        signal handler, say, does so as soon as it goes on.
+        """
+        self._given_up = True
+        if self._is_inherited:
+            return
         with self._lock:
-            self._end("it was closed")
-            self._connection.close()
+            if self._under_way:
+                self._leave()
+                return
+            with self._turn("close"):
+                self._left = True
+                self._end("it was closed")
+
+    def disown(self) -> None:
+        """Give the session up in a forked process; see `Heirloom`."""
+        self._lock = threading.RLock()
+        self._under_way = False
+        self._is_inherited = True
+        self._over = "it is another process's"
 
     def look_up_fate(self) -> None:
         """Ask what became of the session, without waiting for the answer: a later call has it.
@@ -317,7 +336,7 @@ class RpcClient:
             EnvCrashed: The process of its env ended.
             SessionLost: The server knows nothing of it.
         """
-        with self._lock:
+        with self._turn("fate"):
             asked = self._fate_asked
             if asked is None or time.monotonic() - asked >= RESEND_INTERVAL:
                 self._ask_for_fate()
@@ -332,8 +351,9 @@ class RpcClient:
         now = time.monotonic()
         if now >= self._attend_at:
             self._attend_at = now + _ATTENDANCE
-            with self._lock:
-                self._hear_fate()
+            if not self._given_up:
+                with self._turn("fate"):
+                    self._hear_fate()
 
     def release(self, other: RpcClient) -> None:
         """Ask the server to end the session of another client, which may have failed to do so."""
@@ -362,12 +382,32 @@ class RpcClient:
 
     def closing(self) -> Steps[None]:
         """Say goodbye, in steps; `close` still has to follow."""
-        with self._lock, contextlib.suppress(ConnectionLost, RLMeshError):
+        with self._turn("close"), contextlib.suppress(ConnectionLost, RLMeshError):
             yield from self._ending("it was closed")
+
+    @contextlib.contextmanager
+    def _turn(self, name: str) -> Iterator[None]:
+        """Have the connection for one call, during a `with` block.
+
+        Raises:
+            CallUnderWay: This interrupts another call on the same thread.
+        """
+        with self._lock:
+            if self._under_way:
+                raise self._reentered(name)
+            self._under_way = True
+            try:
+                yield
+            finally:
+                self._under_way = False
+                if self._left:
+                    self._connection.close()
 
     def _control(self, op: int, body: Any, deadline: float) -> Steps[Any]:
         """Exchange one request outside the session, and return the reply's body."""
-        with self._lock:
+        with self._turn(OP_NAMES[op]):
+            if self._given_up or self._is_inherited:
+                raise self._ended()
             self._control_id += 1
             control = pack(Request(op, self._control_id, self._session, 0, body))
             remaining = max(deadline - time.monotonic(), 0.0)
@@ -385,7 +425,7 @@ class RpcClient:
         connection.send(control, payload)
         started = sent = time.monotonic()
         lost: Optional[float] = None if connection.connected else started
-        wait, patience = min(timeout, RESEND_INTERVAL if lost is None else _GLANCE), RESEND_INTERVAL
+        wait, patience = min(timeout, _ATTENTION if lost is None else _GLANCE), RESEND_INTERVAL
         while True:
             try:
                 message = yield wait
@@ -403,6 +443,8 @@ class RpcClient:
                         return reply, message.payload
                 if connection.connected:
                     lost = None
+            if self._given_up:
+                raise self._ended()
             now = time.monotonic()
             if now - started >= timeout or (
                 lost is not None and now - lost >= self._connect_timeout
@@ -421,7 +463,7 @@ class RpcClient:
 
     def _look(self, lost: bool) -> float:
         """Return for how many seconds to wait at most for a connection, which may be lost."""
-        return _GLANCE if lost else math.inf
+        return _GLANCE if lost else _ATTENTION
 
     def _reply_to(self, op: int, number: int, message: Message) -> Optional[Reply]:
         """Return the reply in a message if it is the one to a request; others are dropped."""
@@ -448,14 +490,35 @@ class RpcClient:
         with contextlib.suppress(ConnectionLost, RLMeshError):
             self.complete(self._ending(reason))
 
+    def _leave(self) -> None:
+        """Say goodbye within a call that this interrupts; the connection is closed at its end.
+
+        The goodbye goes another way: the call may have sent a part of a message.
+        """
+        self._left = True
+        if self._over is None:
+            self._over = "it was closed"
+            with contextlib.suppress(RLMeshError):
+                connection = self._connection.another()
+                try:
+                    with contextlib.suppress(ConnectionLost):
+                        _drive(self._parting(connection), connection)
+                finally:
+                    connection.close()
+
     def _ending(self, reason: str) -> Steps[None]:
         if self._over is not None:
             return
         self._over = reason
-        connection, goodbye = self._connection, self._goodbye()
+        if self._connection.connected:
+            yield from self._parting(self._connection)
+        else:
+            self._connection.send(self._goodbye())
+
+    def _parting(self, connection: Connection) -> Steps[None]:
+        """Say goodbye over a connection, and wait until the server has heard it."""
+        goodbye = self._goodbye()
         connection.send(goodbye)
-        if not connection.connected:
-            return
         # Until the server has ended the session, so that the next client finds it free.
         now, number = time.monotonic(), self._acting_id + 1
         deadline, patience = now + _GOODBYE_TIMEOUT, _GOODBYE_PATIENCE
@@ -486,6 +549,38 @@ class RpcClient:
     def _log_loss(self, reason: str) -> None:
         text = f"the session with {self.address} is over: {reason}"
         _logs.warning(_logs.CLIENT, "session_lost", text, **self._fields(reason=reason))
+
+    def _ended(self) -> RLMeshError:
+        """Return the error about a call of a session that is over."""
+        if self._is_inherited:
+            return inherited_error(f"this client of {self.address}")
+        over = "it was closed" if self._given_up else self._over
+        return SessionLost(f"the session with {self.address} is over: {over}")
+
+    def _reentered(self, name: str) -> CallUnderWay:
+        return CallUnderWay(
+            f"{name}: another call of this client of {self.address} is under way on this thread,"
+            " interrupted by a signal handler or a finalizer; only close() may be called there"
+        )
+
+    def _failed(self, reply: Reply) -> RLMeshError:
+        """Return the error about a call that was not executed, or not well."""
+        if reply.boot != self._boot:
+            self._over = "the server restarted"
+            error: RLMeshError = SessionLost(
+                f"the server at {self.address} restarted: the session is gone"
+            )
+        else:
+            error = self._error(reply)
+            if isinstance(error, SessionLost) and self._given_up:
+                return self._ended()
+            if isinstance(error, SessionLost):
+                self._over = "the server no longer knows it"
+            elif isinstance(error, EnvCrashed):
+                self._over = "the env crashed"
+        if self._over is not None:
+            self._log_loss(self._over)
+        return error
 
     def _error(self, reply: Reply) -> RLMeshError:
         return error_from_wire(reply.body, OP_NAMES.get(reply.op, "request"), self.address)
@@ -524,6 +619,23 @@ class RpcClient:
         return ConnectionFailed(
             f"the connection to {self.address} broke during {name}, and {restored}{unknown}"
         )
+
+
+def _drive(steps: Steps[_T], connection: Connection) -> _T:
+    """Return what steps return, waiting for the messages of one connection alone."""
+    receive = connection.receive
+    try:
+        wait = next(steps)
+        while True:
+            try:
+                message = receive(wait)
+            except BaseException as exc:
+                wait = steps.throw(exc)
+            else:
+                wait = steps.send(message)
+    except StopIteration as done:
+        result: _T = done.value
+        return result
 
 
 def _introduction() -> Any:

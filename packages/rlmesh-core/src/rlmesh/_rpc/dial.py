@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import Callable, Optional
+from typing import Optional
 
 from rlmesh._contract.peer import Limits
 from rlmesh._transport.client import ZmqConnection
@@ -32,10 +32,11 @@ def dial(
     return RpcClient(connection, address, connect_timeout, role)
 
 
-def goodbye(owner: object, rpc: RpcClient) -> Callable[[], object]:
+def goodbye(owner: object, rpc: RpcClient) -> weakref.finalize[..., object]:
     """Return what closes a session: once, at the latest when its owner or the program ends.
 
-    Otherwise the server would keep what it holds for a client that may come back.
+    Otherwise the server would keep what it holds for a client that may come back. It may be called
+    from anywhere, as `RpcClient.close` may.
 
     Args:
         owner: Whose end closes it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Sequence, Tuple
 
 from rlmesh._transport.carrier import Connection
@@ -48,14 +47,21 @@ class DirectClient(RpcClient):
         if lost:
             self._front.look_up_fate()
             return _GLANCE
-        # The worker's own probes see to it that this comes about every few seconds.
         self._front.attend()
-        return math.inf
+        return super()._look(lost)
 
     def _ending(self, reason: str) -> Steps[None]:
         if self._over is None:
             self._over = reason
             # The worker itself might not hear it: it may hang.
             self._front._acting_id = self._acting_id
-            self._front._end(reason)
+            with self._front._turn("close"):
+                self._front._end(reason)
         yield from ()
+
+    def _leave(self) -> None:
+        self._left = True
+        if self._over is None:
+            self._over = "it was closed"
+            # It is the front's to say goodbye, as `close` has it do next.
+            self._front._acting_id = self._acting_id

@@ -5,25 +5,31 @@ from __future__ import annotations
 import atexit
 import signal
 import threading
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Optional, Protocol, Tuple, Type, TypeVar
+from typing import Iterator, Optional, Protocol, Set, Tuple, Type, TypeVar
 
+from rlmesh._forks import inherited_error, leave_to_parent
 from rlmesh._transport.address import parse_address
 from rlmesh._transport.security import Token
 from rlmesh._transport.server import ZmqListener
-from rlmesh.errors import RequestTimeout, RLMeshError
+from rlmesh.errors import CallUnderWay, RequestTimeout, RLMeshError
 
+from .latch import Latch
 from .options import ServeOptions
 from .ready import Readiness
 from .server import RpcServer
 from .service import Service
 from .signals import on_signal
 
+_LAST_WORDS = 5.0
+"""Seconds for a thread to end that has freed everything."""
+
 
 class Running(Protocol):
     """What serves at a listener."""
 
-    finished: threading.Event
+    finished: Latch
 
     def run(self) -> None:
         """Serve until `stop`, then free everything and set `finished`."""
@@ -73,8 +79,12 @@ class ServerBase:
         self._taken = False
         self._terminated = self._interrupted = False
         self._runner: Optional[threading.Thread] = None
-        self._state_lock = threading.Lock()
+        # Reentrant, because signal handlers and finalizers may shut the server down.
+        self._state_lock = threading.RLock()
+        self._binding = self._shut = self._is_inherited = False
         self._ready: Optional[Readiness] = None
+        self._stoppers: Set[int] = set()
+        leave_to_parent(self)
 
     @property
     def address(self) -> str:
@@ -99,14 +109,25 @@ class ServerBase:
             SecurityError: Other machines could reach it, and there is no token.
             ValueError: The `ready_file` or `ready_fd` of the options cannot be written.
         """
+        self._check_own()
         with self._state_lock:
+            if self._binding:
+                raise CallUnderWay(f"{self!r} is being bound by a call that this one interrupts")
             if self._listener is None:
-                if self._taken:
-                    raise RLMeshError("this server was shut down; make another one")
-                self._ready = Readiness(self._options)
-                self._listener, self._server = self._open()
-                # A program that just ends leaves no socket file behind.
-                atexit.register(self.shutdown)
+                self._binding = True
+                try:
+                    # Not before: a signal handler may have come between any two lines.
+                    if self._taken or self._shut:
+                        raise self._was_shut()
+                    self._ready = Readiness(self._options)
+                    self._listener, self._server = self._open()
+                    # A program that just ends leaves no socket file behind.
+                    atexit.register(self.shutdown)
+                finally:
+                    self._binding = False
+                if self._was_shut_meanwhile():
+                    self.shutdown()
+                    raise self._was_shut()
             return self._listener.address
 
     def serve(self) -> None:
@@ -156,6 +177,7 @@ class ServerBase:
         Raises:
             BaseException: Whatever ended the serving thread, if it was no shutdown.
         """
+        self._check_own()
         if self._thread is not None and self._server is not None:
             with on_signal(self._on_sigterm, signal.SIGTERM):
                 self._thread.join(timeout)
@@ -169,21 +191,34 @@ class ServerBase:
         """Stop serving and free everything.
 
         Open sessions have `drain_timeout` to end, and a call under way is finished first. Any
-        thread may call this, and calling it again does nothing.
+        thread may call this, and so may signal handlers. Calling it again does nothing.
 
         Raises:
             RequestTimeout: A call under way did not return within `close_timeout`.
         """
+        self._check_own()
+        self._shut = True
         with self._state_lock:
+            if self._binding:
+                return  # `bind`, which this interrupts, comes back here
             never_ran, self._taken = not self._taken, True
+            if never_ran:
+                self._runner = threading.current_thread()
         atexit.unregister(self.shutdown)
         if self._server is None:
             return
         if never_ran:
             self._server.abandon()
             return
-        self._server.stop()
-        if self._runner is threading.current_thread():
+        with self._stopping() as is_first:
+            self._server.stop()
+            # One that this interrupts cannot let go before this has returned.
+            if is_first:
+                self._wait_for_end()
+
+    def _wait_for_end(self) -> None:
+        assert self._server is not None
+        if self._runner is threading.current_thread() or self._is_starting():
             return
         budget = self._options.drain_timeout + self._options.close_timeout
         if not self._server.finished.wait(budget):
@@ -192,9 +227,15 @@ class ServerBase:
                 " it ends when the call returns, or with this process"
             )
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_LAST_WORDS)
         if self._error is not None:
             raise self._error
+
+    def disown(self) -> None:
+        """Give the server up in a forked process; see `Heirloom`."""
+        self._is_inherited = True
+        self._state_lock = threading.RLock()
+        atexit.unregister(self.shutdown)
 
     def __enter__(self: ServerT) -> ServerT:
         return self.start()
@@ -205,7 +246,8 @@ class ServerBase:
         value: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None:
-        self.shutdown()
+        if not self._is_inherited:
+            self.shutdown()
 
     def __repr__(self) -> str:
         listener = self._listener
@@ -248,6 +290,33 @@ class ServerBase:
         self._ready.clear()
         return listener
 
+    def _check_own(self) -> None:
+        """Check that this process is the server's, and no fork of it."""
+        if self._is_inherited:
+            raise inherited_error(repr(self))
+
+    def _was_shut_meanwhile(self) -> bool:
+        return self._shut
+
+    def _was_shut(self) -> RLMeshError:
+        return RLMeshError("this server was shut down; make another one")
+
+    @contextmanager
+    def _stopping(self) -> Iterator[bool]:
+        """Note that this thread stops the server; yield whether it does not do so already."""
+        thread = threading.get_ident()
+        is_first = thread not in self._stoppers
+        self._stoppers.add(thread)
+        try:
+            yield is_first
+        finally:
+            if is_first:
+                self._stoppers.discard(thread)
+
+    def _is_starting(self) -> bool:
+        """Whether `start` is under way, and its thread will end as soon as it begins."""
+        return self._runner is not None and self._runner.ident is None
+
     def _take(self, runner: threading.Thread) -> Running:
         """Bind, and claim the one run that a server has for a thread."""
         self.bind()
@@ -257,6 +326,9 @@ class ServerBase:
             self._runner = runner
             self._taken = True
         assert self._server is not None
+        if self._shut:
+            self._server.abandon()
+            raise self._was_shut()
         return self._server
 
     def _run(self) -> None:
@@ -272,9 +344,11 @@ class ServerBase:
         assert self._server is not None
         if not self._terminated:
             self._terminated = True
-            self._server.stop()
+            with self._stopping():
+                self._server.stop()
             return
-        self._server.hurry()
+        with self._stopping():
+            self._server.hurry()
         if self._runner is threading.current_thread():
             self._interrupted = True
             raise KeyboardInterrupt

@@ -51,6 +51,7 @@ class Readiness:
             OSError: It cannot be written.
         """
         ours: Optional[_Identity] = None
+        pid = os.getpid()
         if self._file is not None:
             ours = _write_file(self._file, f"{address}\n")
         try:
@@ -60,7 +61,8 @@ class Readiness:
                     pipe.write(f"{address}\n")
             yield
         finally:
-            if self._file is not None and _identity(self._file) == ours:
+            is_here = os.getpid() == pid  # and not in a process that was forked meanwhile
+            if is_here and self._file is not None and _identity(self._file) == ours:
                 self._file.unlink()
 
 

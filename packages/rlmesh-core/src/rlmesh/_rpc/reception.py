@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from typing import Any, Dict, Optional
 
 from rlmesh import _logs
 from rlmesh._contract.peer import PeerInfo
+from rlmesh._forks import leave_to_parent
 from rlmesh._transport.carrier import Incoming, Listener
 from rlmesh._wire.errors import error_to_wire
 from rlmesh._wire.messages import (
@@ -36,6 +36,7 @@ from rlmesh.errors import (
     SessionLost,
 )
 
+from .latch import Latch
 from .limits import check_received
 from .openings import Openings
 from .options import ServeOptions
@@ -90,9 +91,14 @@ class Reception:
         self._next_probe = 0.0
         self._drain_until = 0.0
         self._next_complaint = 0.0
-        self._stopping = threading.Event()
-        self._drains = self._ran = False
-        self.finished = threading.Event()
+        self._stopping = Latch()
+        self._drains = self._ran = self._is_inherited = False
+        self.finished = Latch()
+        leave_to_parent(self)
+
+    def disown(self) -> None:
+        """Free nothing in a forked process; see `Heirloom`."""
+        self._is_inherited = True
 
     def stop(self) -> None:
         """Make `run` return. Any thread and any signal handler may call this, repeatedly."""

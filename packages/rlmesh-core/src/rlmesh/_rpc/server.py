@@ -67,23 +67,33 @@ class RpcServer(Reception):
             self._log_start()
             self._serve()
         finally:
-            # Ctrl-C may have come just before or after the lock was taken, or given up.
-            with contextlib.suppress(RuntimeError):
-                while True:
-                    self._lock.release()
-            self._watchdog.stop()
-            self._listener.close()
-            try:
-                self._sessions.end_all("server stopped")
-                self._release_ended()
-                self._service.close()
-            finally:
-                self._log_stop()
-                self.finished.set()
+            if not self._is_inherited:
+                self._free()
+
+    def _free(self) -> None:
+        # Ctrl-C may have come just before or after the lock was taken, or given up.
+        with contextlib.suppress(RuntimeError):
+            while True:
+                self._lock.release()
+        self._watchdog.stop()
+        self._listener.close()
+        try:
+            self._sessions.end_all("server stopped")
+            self._release_ended()
+            self._service.close()
+        finally:
+            self._log_stop()
+            self.finished.set()
+
+    def disown(self) -> None:
+        """Free nothing in a forked process, which the served env may have started."""
+        super().disown()
+        self._lock = threading.RLock()
+        self._watchdog.disown(self._lock)
 
     def abandon(self) -> None:
         """Free everything of a server that will not run."""
-        if not self.finished.is_set():
+        if not (self.finished.is_set() or self._is_inherited):
             try:
                 self._listener.close()
                 self._service.close()

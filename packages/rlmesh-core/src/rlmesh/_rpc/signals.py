@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -15,11 +16,17 @@ def on_signal(callback: Callable[[], None], *numbers: int) -> Iterator[None]:
 
     Args:
         callback: The function.
-        *numbers: The signals. One that the process ignores stays ignored.
+        *numbers: The signals. One that the process ignores stays ignored. A forked process has its
+            former handlers.
     """
+    pid = os.getpid()
 
     def handle(number: int, frame: Optional[FrameType]) -> None:
-        callback()
+        if os.getpid() == pid:
+            callback()
+        else:
+            signal.signal(number, previous[number] or signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -38,6 +38,10 @@ class Watchdog:
         if self._thread.ident is not None:
             self._thread.join()
 
+    def disown(self, lock: threading.RLock) -> None:
+        """Go on in a forked process, where the thread is not, with a lock that nobody holds."""
+        self._lock = lock
+
     def enter_call(self) -> None:
         """Release the lock for the length of a call."""
         self._call_started = time.monotonic()

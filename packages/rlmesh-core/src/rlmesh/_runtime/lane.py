@@ -103,11 +103,12 @@ class Lane:
             NotReset: No episode is running.
         """
         episode = self._running("predict")
-        index = self.steps - self._first
-        if not 0 < index < len(self._actions):
+        # Kept here, because the session may be closed by a signal handler meanwhile.
+        index, actions = self.steps - self._first, self._actions
+        if not 0 < index < len(actions):
             policy = self._policy
             inside, self._env_since = self._env_since, 0.0
-            self._actions = await policy.predict(observation, episode, self.steps, inside)
+            self._actions = actions = await policy.predict(observation, episode, self.steps, inside)
             self.usage.predicted(
                 policy.predict_seconds,
                 policy.batch_size,
@@ -121,7 +122,7 @@ class Lane:
             await policy.observe(observation, episode, self.steps)
             self.usage.adapter_seconds += policy.adapter_seconds
             self.usage.wire_seconds += policy.wire_seconds
-        return self._actions[index]
+        return actions[index]
 
     async def step(self, action: Any) -> Tuple[Any, float, bool, bool, Any]:
         """Return observation, reward, terminated, truncated and info.

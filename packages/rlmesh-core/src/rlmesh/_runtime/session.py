@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, Dict, Generic, Mapping, Optional, Tuple, Type, TypeVar
 
@@ -10,6 +10,7 @@ from rlmesh._contract.contract import EnvContract
 from rlmesh._tasks import complete
 from rlmesh.adapters.reading import Reader
 from rlmesh.adapters.resolve import tags_of
+from rlmesh.errors import CallUnderWay
 
 from .lane import Lane
 from .results import EpisodeResult
@@ -145,7 +146,9 @@ class Session(Generic[ObsT, ActT]):
     def close(self) -> None:
         """End the episode, and free what the session holds; calling it again does nothing."""
         try:
-            self.end_episode()
+            # A call that this interrupts, in a signal handler, say, ends with the session.
+            with suppress(CallUnderWay):
+                self.end_episode()
         finally:
             self._resources.close()
 

@@ -66,6 +66,10 @@ class Connection(Protocol):
         """Whether the connection stands, as far as the last `receive` could see."""
         ...
 
+    def another(self) -> Connection:
+        """Return a new connection to the same place."""
+        ...
+
     def reconnect(self) -> None:
         """Drop this connection with all that is under way on it, and start a new one."""
         ...

@@ -12,6 +12,7 @@ from typing import Any, Optional, Sequence, Tuple
 
 import zmq
 
+from rlmesh._forks import Inherited, leave_to_parent
 from rlmesh.errors import AddressError, SecurityError
 
 from .address import parse_address
@@ -66,9 +67,13 @@ class ZmqConnection:
         self._max_message = max_message
         self._context: Any = zmq.Context.instance()
         self._socket: Any = None
+        self._monitor: Any = None
+        self._poller: Any = None
+        self._release: Any = None
         self._failed_handshakes = 0
         self._was_connected = False
         self._open()
+        leave_to_parent(self)
 
     @property
     def connected(self) -> bool:
@@ -116,6 +121,10 @@ class ZmqConnection:
         """What becomes readable when a message arrives, and when the connection changes."""
         return self._socket, self._monitor
 
+    def another(self) -> ZmqConnection:
+        """Return a new connection to the same place."""
+        return ZmqConnection(self._address, self._token, self._max_message)
+
     def reconnect(self) -> None:
         """Drop this connection with all that is under way on it, and start a new one."""
         self._drop()
@@ -125,6 +134,12 @@ class ZmqConnection:
         """Free the sockets; calling it again does nothing."""
         if self._socket is not None:
             self._drop()
+
+    def disown(self) -> None:
+        """Give the sockets up in a forked process; see `Heirloom`."""
+        self._release.detach()
+        inherited = Inherited(f"this connection to {self._address}")
+        self._context = self._socket = self._monitor = self._poller = inherited
 
     def _open(self) -> None:
         self._connected = self._is_checked = False

@@ -10,6 +10,7 @@ from typing import Any, List, Optional, Sequence
 
 import zmq
 
+from rlmesh._forks import Inherited, leave_to_parent
 from rlmesh.errors import AddressError, AddressInUse, SecurityError
 
 from .address import Address, parse_address
@@ -73,10 +74,11 @@ class ZmqListener:
         self._socket.heartbeat_ivl = HEARTBEAT_INTERVAL_MS
         self._socket.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
         self._socket.ipv6 = ":" in parsed.host
+        self._is_inherited = False
         self._timeout = -1
         self._copy = parsed.scheme == "inproc"
         self._last_words: List[zmq.MessageTracker] = []
-        self._wake_context = context
+        self._wake_context: Any = context
         token.secure_server(self._socket)
         try:
             self._address = self._bind(parsed)
@@ -84,6 +86,7 @@ class ZmqListener:
             self.close()
             raise
         self._socket.bind(self._wake_endpoint)
+        leave_to_parent(self)
 
     @property
     def socket(self) -> Any:
@@ -137,8 +140,15 @@ class ZmqListener:
             socket.connect(self._wake_endpoint)
             socket.send(b"")
 
+    def disown(self) -> None:
+        """Give the socket up in a forked process; see `Heirloom`."""
+        self._is_inherited = True
+        self._socket = self._wake_context = Inherited(f"the server at {self.address}")
+
     def close(self) -> None:
         """Free the socket, its threads and its file; calling it again does nothing."""
+        if self._is_inherited:
+            return
         if not self._socket.closed:
             deadline = time.monotonic() + _LAST_SECONDS
             try:

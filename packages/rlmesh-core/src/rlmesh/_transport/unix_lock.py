@@ -8,6 +8,7 @@ import socket
 import stat
 from typing import Optional
 
+from rlmesh._forks import leave_to_parent
 from rlmesh.errors import AddressError, AddressInUse
 
 
@@ -50,6 +51,13 @@ class UnixLock:
             self._unlock()
             raise AddressInUse(f"address: unix://{path} is in use by another program")
         _unlink(path)
+        leave_to_parent(self)
+
+    def disown(self) -> None:
+        """Give the lock up in a forked process, where it would outlive the server's."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
     def release(self) -> None:
         """Remove the socket and the lock; calling it again does nothing."""
