@@ -60,4 +60,5 @@ def test_a_file_that_is_none_of_ours_is_named(rlmesh, tmp_path):
     path.write_text("hello")
     status, out, err = rlmesh.run("results", str(path))
     assert (status, out) == (1, "")
-    assert err.startswith(f"rlmesh: {path}: expected a journal or a saved result, got another file")
+    expected = "expected a journal or a saved result, got another file"
+    assert err.startswith(f"rlmesh: {path}, line 1: {expected}")

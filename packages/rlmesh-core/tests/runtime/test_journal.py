@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -117,15 +119,100 @@ def test_zeros_are_no_journal_unless_they_may_be_a_header(tmp_path):
     assert path.read_bytes() == b"\0" * 5000
 
 
-def test_a_bad_line_before_the_last_is_refused_and_nothing_is_changed(tmp_path):
+def without_checksums(data):
+    """Return a journal as the first version wrote it."""
+    data = data.replace(b'{"rlmesh_journal": 2', b'{"rlmesh_journal": 1')
+    return re.sub(rb', "crc32": "\w+"\}', b"}", data)
+
+
+def test_a_bad_line_of_the_first_version_is_refused_and_nothing_is_changed(tmp_path):
     path = tmp_path / "run.jsonl"
     play(path, 3)
-    lines = path.read_bytes().split(b"\n")
+    lines = without_checksums(path.read_bytes()).split(b"\n")
     lines[2] = lines[2][:30]
     path.write_bytes(b"\n".join(lines))
     with pytest.raises(JournalError, match=r"run\.jsonl, line 3: "):
         play(path)
     assert path.read_bytes() == b"\n".join(lines)
+
+
+def test_damaged_episodes_are_played_again_wherever_they_stand(tmp_path):
+    path = tmp_path / "run.jsonl"
+    play(path)
+    lines = path.read_bytes().split(b"\n")
+    lines[2] = lines[2].replace(b'"steps": ', b'"steps": 1')
+    lines[4] = lines[4][:30]
+    path.write_bytes(b"\n".join(lines))
+    with pytest.warns(RuntimeWarning) as caught:
+        loaded = RunResult.load(path)
+    assert [str(one.message) for one in caught] == [
+        f"{path}, lines 3, 5 (2): do not match their checksums, and what was written there is left"
+        " out; a run that takes the file up plays such episodes again"
+    ]
+    assert loaded.episodes == (ALL[0], ALL[2], ALL[4])
+    with pytest.warns(RuntimeWarning, match="lines 3, 5"):
+        assert play(path) == (ALL, [1, 3])
+    with pytest.warns(RuntimeWarning, match="lines 3, 5"):
+        assert RunResult.load(path).episodes == tuple(ALL)
+
+
+def test_a_journal_whose_first_line_is_damaged_is_refused_and_left_as_it_is(tmp_path):
+    path = tmp_path / "run.jsonl"
+    play(path, 3)
+    damaged = path.read_bytes().replace(b'"act"', b'"pct"', 1)
+    path.write_bytes(damaged)
+    with pytest.raises(JournalError, match=r"run\.jsonl, line 1: does not match its checksum"):
+        play(path)
+    assert path.read_bytes() == damaged
+
+
+def test_a_journal_without_checksums_is_taken_up_and_mixes_both(tmp_path):
+    path = tmp_path / "run.jsonl"
+    play(path, 2)
+    path.write_bytes(without_checksums(path.read_bytes()))
+    with no_warnings():
+        assert RunResult.load(path).episodes == tuple(ALL[:2])
+        assert play(path, 2) == (ALL[:4], [2, 3])
+        assert RunResult.load(path).episodes == tuple(ALL[:4])
+    mixed = path.read_bytes()
+    assert mixed.count(b"crc32") == 3  # that it was resumed, and two episodes
+    # From the first line with a checksum on, there is none without.
+    start = mixed.index(b"crc32")
+    damaged = mixed[: start + 10] + without_checksums(mixed[start + 10 :])
+    path.write_bytes(damaged)
+    with pytest.warns(RuntimeWarning, match=r"lines 5\.\.6 \(2\): do not match"):
+        assert play(path) == (ALL, [2, 3, 4])
+
+
+def test_a_bit_that_was_turned_over_never_changes_a_result(tmp_path):
+    path = tmp_path / "run.jsonl"
+    few = PLANNED[:2]
+    play(path, planned=few)
+    whole = path.read_bytes()
+    left_out = refused = 0
+    for i, bit in itertools.product(range(len(whole)), range(8)):
+        path.write_bytes(whole[:i] + bytes([whole[i] ^ 1 << bit]) + whole[i + 1 :])
+        line = whole.count(b"\n", 0, i) + 1
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                kept, refusal = set(RunResult.load(path).episodes), ""
+            except JournalError as exc:
+                refusal = str(exc)
+        if refusal:
+            assert (line, refusal[: len(str(path)) + 9]) == (1, f"{path}, line 1:")
+            refused += 1
+            continue
+        assert kept <= set(ALL[:2])
+        assert len(caught) == 1
+        assert re.search(rf"run\.jsonl, lines? {line}\b", str(caught[0].message))
+        left_out += 2 - len(kept)
+        if bit == i % 8:
+            with pytest.warns(RuntimeWarning, match=rf"run\.jsonl, lines? {line}\b"):
+                episodes, played = play(path, planned=few)
+            assert (episodes, len(played)) == (ALL[:2], 2 - len(kept))
+    assert left_out > 5000
+    assert refused > 500
 
 
 @pytest.mark.parametrize(
@@ -238,7 +325,7 @@ def test_an_episode_that_cannot_be_written_is_cut_off_again(tmp_path):
     path = tmp_path / "run.jsonl"
     play(path, 2)
     before = path.read_bytes()
-    resumed = len(b'{"resumed": 2}\n')
+    resumed = len(b'{"resumed": 2, "crc32": "00000000"}\n')
     with Journal(path) as journal:
         with files_of_at_most(len(before) + resumed + 20):
             journal.begin(RUN, PLANNED)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import warnings
+import zlib
 
 import pytest
 from disks import files_of_at_most
@@ -143,10 +145,58 @@ def test_another_file_is_no_result(tmp_path, data):
 
 
 def test_another_version_is_refused(tmp_path):
-    for version in ("2", "true", "1.0", '"1"'):
+    for version in ("3", "true", "1.0", '"1"'):
         (tmp_path / "r").write_text(f'{{"rlmesh_journal": {version}, "run": null}}\n')
-        with pytest.raises(JournalError, match=r"expected version 1, got"):
+        with pytest.raises(JournalError, match=r"expected version 1 or 2, got"):
             RunResult.load(tmp_path / "r")
+
+
+def flips(data):
+    """Yield the number of a line, and the data with one bit of it turned over."""
+    line = 1
+    for i, byte in enumerate(data):
+        for bit in range(8):
+            yield line, data[:i] + bytes([byte ^ 1 << bit]) + data[i + 1 :]
+        line += byte == ord("\n")
+
+
+def test_a_bit_that_was_turned_over_is_noticed_wherever_it_is(tmp_path):
+    path = tmp_path / "r"
+    saved = RunResult((finished(0, 3, 0.1), finished(1, 4, -2.5)), {"run": {"a": 1}}, None)
+    dataclasses.replace(saved, errors=(given_up(2, 5),)).save(path)
+    whole = RunResult.load(path)
+    count = 0
+    for line, damaged in flips(path.read_bytes()):
+        path.write_bytes(damaged)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                loaded, refusal = RunResult.load(path), ""
+            except JournalError as exc:
+                refusal = str(exc)
+        if refusal:
+            assert (line, refusal[: len(str(path)) + 9]) == (1, f"{path}, line 1:")
+            continue
+        assert set(loaded.episodes) <= set(whole.episodes)
+        assert set(loaded.errors) <= set(whole.errors)
+        ((text, location),) = [(str(one.message), one.filename) for one in caught]
+        # A line that no longer ends where it did makes one line with the next.
+        assert text.startswith(f"{path}, line"), text
+        assert f"line {line}: " in text or f"lines {line}..{line + 1} (2): " in text, text
+        assert location == __file__
+        count += 1
+    assert count > 5000
+
+
+def test_a_version_with_a_matching_checksum_that_is_not_known_is_an_error(tmp_path):
+    path = tmp_path / "r"
+    RunResult((finished(0, 1),)).save(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    content = lines[1].rpartition(b', "crc32"')[0].replace(b'"index"', b'"more": 1, "index"')
+    lines[1] = b'%s, "crc32": "%08x"}\n' % (content, zlib.crc32(content))
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(JournalError, match="line 2: more: not a field of EpisodeResult"):
+        RunResult.load(path)
 
 
 def run_of(*seeds, **changed):

@@ -1,10 +1,14 @@
 """The form in which results are written to files: one JSON object per line.
 
-    {"rlmesh_journal": 1, "run": {...}}     the version, and the run's description (or null)
+    {"rlmesh_journal": 2, "run": {...}}     the version, and the run's description (or null)
     {"episode": {...}}                      a finished episode
     {"error": {...}}                        one that was given up
     {"resumed": 12}                         the run was taken up again with so many finished
     {"metadata": {...}, "timing": {...}}    the run came to its end
+
+Each has a further key at its end, "crc32": the checksum, in eight hexadecimal digits, of all bytes
+before the comma that precedes it. Lines of version 1 had none, and a run that takes up such a file
+leaves it at that version: there, lines without a checksum are read up to the first that has one.
 
 A line counts once its newline is there, and the last one about an episode replaces those before.
 Numbers are written as Python writes them, so that they come back the same, NaN and Infinity, too.
@@ -15,19 +19,36 @@ from __future__ import annotations
 import dataclasses
 import json
 import operator
+import re
 import warnings
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Type, TypeVar, Union
+import zlib
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+)
 
 from rlmesh.errors import JournalError
 
+from .differences import abbreviated
 from .episodes import EpisodeError, EpisodeResult
 from .timing import Timing
 
 Episode = Union[EpisodeResult, EpisodeError]
 T = TypeVar("T")
 
-_VERSION = 1
+_VERSION = 2
+_VERSIONS = (1, 2)
 _START = b'{"rlmesh_journal": '
+_CHECKSUM = re.compile(rb', "crc32": "([0-9a-f]{8})"\}\Z')
 
 _TYPES: Dict[str, Tuple[Tuple[type, ...], Callable[[Any], Any]]] = {
     "int": ((int,), operator.index),
@@ -79,58 +100,101 @@ def end_line(metadata: Mapping[str, Any], timing: Optional[Timing]) -> bytes:
 
 
 def parse(data: bytes, name: str) -> Records:
-    """Return what a file says; warns of a last line that was cut off.
+    """Return what a file says; warns of damaged lines, and of a last line that was cut off.
+
+    A line is damaged if it does not match its checksum. What it says is left out.
 
     Args:
         data: All of it.
         name: What errors call it.
 
     Raises:
-        JournalError: It is no file of this form, or a line is none.
+        JournalError: It is no file of this form; the first line is damaged; or another one is none,
+            although it is as it was written.
     """
     *lines, rest = data.split(b"\n")
     # A crash may also leave zeros where the disk had no time for a part of the line.
     if not rest and len(lines) > 1 and b"\0" in lines[-1]:
         rest = lines.pop() + b"\n"
     size = len(data) - len(rest)
-    run = _read_header(lines[0] if lines else rest, name, is_whole=bool(lines))
+    run, is_checked = _read_header(lines[0] if lines else rest, name, is_whole=bool(lines))
     if rest:
         warnings.warn(
-            f"{name}: the last line was cut off by a crash, and is dropped ({len(rest)} bytes)",
+            f"{name}, line {len(lines) + 1}: the last line was cut off by a crash, and is dropped"
+            f" ({len(rest)} bytes)",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
     records = Records(run, {}, {}, {}, None, size)
+    damaged: List[int] = []
     for number, line in enumerate(lines[1:], 2):
+        content = _content(line)
+        is_checked = is_checked or content is not None
+        if content is None and not is_checked:
+            content = line
+        elif not content:
+            damaged.append(number)
+            continue
         try:
-            records = _add(records, json.loads(line.decode()))
+            records = _add(records, json.loads(content.decode()))
         except (ValueError, RecursionError) as exc:
             raise JournalError(f"{name}, line {number}: {exc}; got {_shown(line)}") from None
+    if damaged:
+        _warn_of(damaged, name)
     return records
 
 
-def _read_header(line: bytes, name: str, *, is_whole: bool) -> Optional[Dict[str, Any]]:
-    """Return the description in the first line."""
+def _read_header(
+    line: bytes, name: str, *, is_whole: bool
+) -> Tuple[Optional[Dict[str, Any]], bool]:
+    """Return the description in the first line, and whether all lines have a checksum."""
     if not is_whole:
         begun = line.rstrip(b"\0")
         if begun.startswith(_START) or _START.startswith(begun):
-            return None
+            return None, True
+    content = _content(line)
     try:
-        header = json.loads(line.decode())
+        header = json.loads((content or line).decode())
         version, run = header["rlmesh_journal"], header["run"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise JournalError(
-            f"{name}: expected a journal or a saved result, got another file, which begins with"
-            f" {_shown(line)}; it was left as it is"
+            f"{name}, line 1: expected a journal or a saved result, got another file, which begins"
+            f" with {_shown(line)}; it was left as it is"
         ) from None
-    if type(version) is not int or version != _VERSION:
+    if type(version) is not int or version not in _VERSIONS:
         raise JournalError(
-            f"{name}: expected version {_VERSION}, got {version!r}: another version of RLMesh wrote"
-            " it"
+            f"{name}, line 1: expected version {' or '.join(map(str, _VERSIONS))}, got {version!r}:"
+            " another version of RLMesh wrote it"
+        )
+    if not content and (version > 1 or content is not None):
+        raise JournalError(
+            f"{name}, line 1: does not match its checksum, so the file is damaged where it says of"
+            " which run it is; it was left as it is"
         )
     if not isinstance(run, (dict, type(None))):
         raise JournalError(f"{name}, line 1: expected a run's description, got {_shown(line)}")
-    return run
+    return run, version > 1
+
+
+def _content(line: bytes) -> Optional[bytes]:
+    """Return a line without its checksum; nothing if that differs, None if there is none."""
+    found = _CHECKSUM.search(line)
+    if found is None:
+        return None
+    content = line[: found.start()]
+    return content + b"}" if zlib.crc32(content) == int(found[1], 16) else b""
+
+
+def _warn_of(damaged: List[int], name: str) -> None:
+    one = len(damaged) == 1
+    where = f"line {damaged[0]}" if one else f"lines {abbreviated(damaged)}"
+    warnings.warn(
+        f"{name}, {where}: {'does' if one else 'do'} not match"
+        f" {'its checksum' if one else 'their checksums'}, and what was written there is left out;"
+        " a run that takes the file up plays such episodes again",
+        RuntimeWarning,
+        stacklevel=4,
+    )
 
 
 def _add(records: Records, line: Any) -> Records:
@@ -209,7 +273,8 @@ def _type_of(field: dataclasses.Field[Any]) -> str:
 
 
 def _line(data: Any) -> bytes:
-    return json.dumps(data).encode() + b"\n"
+    content = json.dumps(data).encode()[:-1]
+    return b'%s, "crc32": "%08x"}\n' % (content, zlib.crc32(content))
 
 
 def _shown(line: bytes) -> str:
