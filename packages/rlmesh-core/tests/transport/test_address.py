@@ -69,3 +69,11 @@ def test_a_path_that_no_unix_socket_can_have_is_refused():
 )
 def test_which_addresses_only_this_machine_reaches(text, local):
     assert parse_address(text).is_local is local
+
+
+@pytest.mark.parametrize(
+    "text", ["unix:///tmp/a\0b", "inproc://a\0", "tcp://h\0:1", "unix:///\ud800"]
+)
+def test_text_that_no_system_takes_is_an_address_error(text):
+    with pytest.raises(AddressError, match="address: expected"):
+        parse_address(text)

@@ -6,15 +6,12 @@ import contextlib
 import dataclasses
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
-from pathlib import Path
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequence
 
 from rlmesh import _logs
@@ -30,6 +27,7 @@ from rlmesh.adapters.tags import EnvTags
 from rlmesh.errors import EnvCrashed, EnvError, ProtocolError, RLMeshError
 
 from .factory import EnvFactory
+from .folder import WorkerFolder
 from .pipes import PipeReader
 
 TERMINATE_AFTER = 5.0
@@ -42,7 +40,6 @@ _LAST_RESORT = 5.0
 _GLANCE = 0.1
 """Seconds between two looks at processes, which seldom end without closing their stderr."""
 _KEPT_LINES = 20
-_LONGEST_FOLDER = 80
 
 _PROGRAM = (
     "import json, sys; config = json.loads(sys.stdin.readline()); sys.path[:] = config['path'];"
@@ -298,7 +295,7 @@ class Workers:
             "boot": boot.hex(),
             "expose": list(expose),
         }
-        self._folder: Optional[Path] = None
+        self._folder: Optional[WorkerFolder] = None
         self._pipes: Optional[PipeReader] = None
         self._count = 0
         self._all: List[Worker] = []
@@ -326,7 +323,7 @@ class Workers:
             EnvCrashed: Its process ended.
             RLMeshError: Whatever is wrong with the factory; or the server was shut down.
         """
-        self._folder = _new_folder()
+        self._folder = WorkerFolder()
         self._pipes = PipeReader("rlmesh-workers")
         worker = self.add_spare()
         while worker.contract is None:
@@ -390,7 +387,7 @@ class Workers:
             if self._pipes is not None:
                 self._pipes.close()
             if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
+                self._folder.close()
 
     def _on_news(self) -> None:
         self._news.set()
@@ -404,15 +401,7 @@ class Workers:
         assert self._folder is not None
         assert self._pipes is not None
         self._count += 1
-        address = f"unix://{self._folder}/{self._count}"
+        address = f"unix://{self._folder.path}/{self._count}"
         worker = Worker(self._name, address, self._config, self._pipes, self._on_news)
         self._all.append(worker)
         return worker
-
-
-def _new_folder() -> Path:
-    """Return a new private folder, whose path is short enough for sockets."""
-    folder = tempfile.gettempdir()
-    if len(os.fsencode(folder)) > _LONGEST_FOLDER:
-        folder = "/tmp"
-    return Path(tempfile.mkdtemp(prefix="rlmesh-", dir=folder))

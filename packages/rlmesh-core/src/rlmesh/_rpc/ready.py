@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator, NamedTuple, Optional
@@ -90,9 +91,12 @@ def _check_descriptor(fd: int) -> None:
 
 def _write_file(file: Path, text: str) -> Optional[_Identity]:
     """Write a file as a whole; return its identity."""
-    new = file.with_name(f".{file.name}.{os.getpid()}")
+    # Of a name that nobody can know, so that nobody can have put a link there.
+    new = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
-        new.write_text(text)
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with open(fd, "w") as out:
+            out.write(text)
         written = _identity(new)
         os.replace(new, file)
     finally:
@@ -103,6 +107,6 @@ def _write_file(file: Path, text: str) -> Optional[_Identity]:
 
 def _identity(file: Path) -> Optional[_Identity]:
     with suppress(FileNotFoundError):
-        status = os.stat(file)
+        status = os.lstat(file)
         return _Identity(status.st_dev, status.st_ino, status.st_mtime_ns)
     return None

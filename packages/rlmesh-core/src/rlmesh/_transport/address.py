@@ -60,6 +60,12 @@ def parse_address(text: str) -> Address:
     """
     if not isinstance(text, str):
         raise AddressError(f"address: expected {_FORMS}, got {text!r}")
+    try:
+        is_readable = "\0" not in os.fsdecode(os.fsencode(text))
+    except UnicodeEncodeError:
+        is_readable = False
+    if not is_readable:
+        raise AddressError(f"address: expected text without NUL or lone surrogates, got {text!r}")
     scheme, separator, rest = text.partition("://")
     if not separator:
         scheme, rest = "tcp", text

@@ -25,6 +25,8 @@ _WAKE_LINGER_MS = 1000
 _LAST_SECONDS = 1.0
 """How long peers have to take what was said to them last."""
 
+_BACKLOG = 100
+"""Clients that may wait to be let in by the system."""
 _SEND_QUEUE = 1000
 """Messages that wait for one peer to take them; then it counts as one that cannot be reached."""
 
@@ -161,6 +163,14 @@ class ZmqListener:
         if self._lock is not None:
             self._lock.release()
 
+    def _bind_unix(self, path: str) -> None:
+        """Bind a socket that ZeroMQ does not remove at the end, when it may be another server's."""
+        assert self._lock is not None
+        socket = _bound(path)
+        self._lock.note_socket()
+        self._socket.setsockopt(zmq.USE_FD, socket.detach())
+        self._socket.bind(f"ipc://{path}")
+
     def _bind(self, parsed: Address) -> Address:
         try:
             if parsed.scheme == "unix":
@@ -169,11 +179,7 @@ class ZmqListener:
                 for user in trusted_users():
                     with contextlib.suppress(zmq.ZMQError):  # where the system says nothing
                         self._socket.setsockopt(zmq.IPC_FILTER_UID, user)
-                mask = os.umask(0o177)
-                try:
-                    self._socket.bind(f"ipc://{parsed.path}")
-                finally:
-                    os.umask(mask)
+                self._bind_unix(parsed.path)
                 return parsed
             if parsed.scheme == "inproc":
                 self._socket.bind(str(parsed))
@@ -182,15 +188,32 @@ class ZmqListener:
             self._socket.bind(str(host) if host.port else str(host)[:-1] + "*")
             bound = self._socket.last_endpoint.decode().rstrip("\0")
             return parsed._replace(port=int(bound.rsplit(":", 1)[1]))
-        except zmq.ZMQError as exc:
+        except (OSError, zmq.ZMQError) as exc:
             if exc.errno == zmq.EADDRINUSE:
                 raise AddressInUse(f"address: {parsed} is in use by another server") from exc
             raise AddressError(f"address: cannot serve {parsed}: {exc.strerror}") from exc
+
+
+def _bound(path: str) -> sockets.socket:
+    """Return a socket that listens at a path, for this user alone."""
+    socket = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
+    try:
+        socket.setblocking(False)
+        mask = os.umask(0o177)
+        try:
+            socket.bind(path)
+        finally:
+            os.umask(mask)
+        socket.listen(_BACKLOG)
+    except BaseException:
+        socket.close()
+        raise
+    return socket
 
 
 def _numeric(host: str) -> str:
     """Return the numeric form of a host, because a ROUTER binds nothing else."""
     try:
         return str(sockets.getaddrinfo(host, None, type=sockets.SOCK_STREAM)[0][4][0])
-    except OSError as exc:
+    except (OSError, UnicodeError) as exc:
         raise AddressError(f"address: the host {host!r} is unknown: {exc}") from exc

@@ -11,6 +11,8 @@ from typing import Optional
 from rlmesh._forks import leave_to_parent
 from rlmesh.errors import AddressError, AddressInUse
 
+from .unix_peer import trusted_users
+
 
 class UnixLock:
     """An exclusive lock on a socket path, held by this object until `release`.
@@ -32,26 +34,37 @@ class UnixLock:
             raise AddressError(f"address: {path} exists, and is not a socket")
         self._path = path
         self._fd: Optional[int] = None
+        self._socket: Optional[os.stat_result] = None
         while self._fd is None:
-            try:
-                fd = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except OSError as exc:
-                raise AddressError(f"address: cannot serve unix://{path}: {exc.strerror}") from exc
+            fd = _open_lock(path)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 os.close(fd)
                 raise AddressInUse(f"address: unix://{path} is in use by another server") from None
+            except OSError as exc:
+                os.close(fd)
+                raise _unusable(path, exc) from exc
             # The former holder may have removed the file between our open and our lock.
-            if _same_file(fd, path + ".lock"):
+            if _is_at(path + ".lock", os.fstat(fd)):
                 self._fd = fd
             else:
                 os.close(fd)
-        if _is_live(path):
+        try:
+            if _is_live(path):
+                raise AddressInUse(f"address: unix://{path} is in use by another program")
+            _unlink(path)
+        except OSError as exc:
             self._unlock()
-            raise AddressInUse(f"address: unix://{path} is in use by another program")
-        _unlink(path)
+            raise _unusable(path, exc) from exc
+        except AddressError:
+            self._unlock()
+            raise
         leave_to_parent(self)
+
+    def note_socket(self) -> None:
+        """Take the socket that is at the path now for this server's."""
+        self._socket = os.lstat(self._path)
 
     def disown(self) -> None:
         """Give the lock up in a forked process, where it would outlive the server's."""
@@ -60,14 +73,19 @@ class UnixLock:
             self._fd = None
 
     def release(self) -> None:
-        """Remove the socket and the lock; calling it again does nothing."""
+        """Remove the socket and the lock; calling it again does nothing.
+
+        Whatever has taken the place of one of them is another server's, and stays.
+        """
         if self._fd is not None:
-            _unlink(self._path)
+            if self._socket is not None and _is_at(self._path, self._socket):
+                _unlink(self._path)
             self._unlock()
 
     def _unlock(self) -> None:
         if self._fd is not None:
-            _unlink(self._path + ".lock")
+            if _is_at(self._path + ".lock", os.fstat(self._fd)):
+                _unlink(self._path + ".lock")
             os.close(self._fd)
             self._fd = None
 
@@ -85,9 +103,40 @@ def _is_live(path: str) -> bool:
     return True
 
 
-def _same_file(fd: int, path: str) -> bool:
+def _open_lock(path: str) -> int:
+    """Return the descriptor of a socket's lock, which others may have left in a shared folder.
+
+    Raises:
+        AddressError: It cannot be made, is no file, or is another user's.
+    """
+    lock = path + ".lock"
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        return os.path.samestat(os.fstat(fd), os.stat(path))
+        fd = os.open(lock, flags, 0o600)
+    except OSError as exc:
+        if os.path.islink(lock):
+            raise AddressError(
+                f"address: cannot serve unix://{path}: its lock, {lock!r}, is a symbolic link"
+            ) from None
+        raise _unusable(path, exc) from exc
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode) and status.st_uid in trusted_users():
+        return fd
+    os.close(fd)
+    raise AddressError(
+        f"address: cannot serve unix://{path}: expected its lock, {lock!r}, to be a file of this"
+        f" user's; it is {stat.filemode(status.st_mode)} of user {status.st_uid}"
+    )
+
+
+def _unusable(path: str, exc: OSError) -> AddressError:
+    return AddressError(f"address: cannot serve unix://{path}: {exc.strerror}")
+
+
+def _is_at(path: str, status: os.stat_result) -> bool:
+    """Whether a path leads to this very file, and not to one that took its place."""
+    try:
+        return os.path.samestat(status, os.lstat(path))
     except FileNotFoundError:
         return False
 
