@@ -20,11 +20,20 @@ from rlmesh._transport.security import Token
 from rlmesh._values.native import NativeBackend
 from rlmesh._wire.codec import Codec, ForwardingCodec, ValueCodec
 from rlmesh._wire.info import decode_info, encode_whole
-from rlmesh._wire.messages import CALL, GET_ATTR, RENDER, RESET, SELECT, SET_ATTR, STEP
+from rlmesh._wire.messages import (
+    CALL,
+    GET_ATTR,
+    OP_NAMES,
+    RENDER,
+    RESET,
+    SELECT,
+    SET_ATTR,
+    STEP,
+)
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.adapters.selection import Selection
 from rlmesh.backends import Backend
-from rlmesh.errors import InvalidValue, ProtocolError, SessionLost
+from rlmesh.errors import InvalidValue, ProtocolError, RLMeshError, SessionLost
 from rlmesh.spaces import GraphInstance
 
 from .host import is_reachable
@@ -73,6 +82,7 @@ class EnvClient:
         self._rpc: Optional[RpcClient] = None
         self._goodbye: Optional[weakref.finalize[..., object]] = None
         self._closed = False
+        self._under_way: Optional[int] = None
         self.exposed: Sequence[str] = ()
         self.changed: Set[str] = set()
 
@@ -104,6 +114,20 @@ class EnvClient:
                 return await self._call(op, body, payload)
             await self._reopen()
         return await self._call(op, body, payload)
+
+    def call_now(
+        self, op: int, body: Any, payload: Sequence[memoryview]
+    ) -> Tuple[Any, Sequence[memoryview]]:
+        """Have the server execute one request; nothing else goes on meanwhile."""
+        rpc = self._rpc
+        assert rpc is not None
+        if self._under_way is not None:
+            # It goes on when this thread does, so that waiting for it would never end.
+            raise RLMeshError(
+                f"{OP_NAMES[op]}: a run has this env execute a {OP_NAMES[self._under_way]} right"
+                " now; a hook can use the env of its own event, as event.render() does"
+            )
+        return rpc.complete(rpc.calling(op, body, payload, self._timeouts[op]))
 
     async def recover(self) -> None:
         """Open a new session if the last one was lost."""
@@ -139,7 +163,13 @@ class EnvClient:
         rpc = self._rpc
         assert rpc is not None
         steps = rpc.calling(op, body, payload, self._timeouts[op])
-        return await self._caller.complete(rpc, steps)
+        if self._caller is BLOCKING:
+            return rpc.complete(steps)
+        self._under_way = op
+        try:
+            return await self._caller.complete(rpc, steps)
+        finally:
+            self._under_way = None
 
     async def _open(self, previous: Optional[RpcClient] = None) -> EnvContract:
         """Open a session; the server may not know yet that the previous one is over."""
@@ -222,6 +252,12 @@ class EnvCalls(Protocol):
             goes_on: Whether a reset goes on with what the env did in this session, so that it must
                 not be made in another one.
         """
+        ...
+
+    def call_now(
+        self, op: int, body: Any, payload: Sequence[memoryview]
+    ) -> Tuple[Any, Sequence[memoryview]]:
+        """Execute one request of the session; nothing else of a run goes on meanwhile."""
         ...
 
     async def recover(self) -> None:
@@ -331,12 +367,11 @@ class EnvView:
     async def leave(self) -> None:
         """Do nothing: nobody waits for this env."""
 
-    async def render(self) -> Any:
-        """Return what the env renders in its mode."""
-        reply, payload = await self._client.call(RENDER, None, ())
+    def render_now(self) -> Any:
+        """Return what the env renders in its mode; nothing else of a run goes on meanwhile."""
+        reply, payload = self._client.call_now(RENDER, None, ())
         try:
-            packed, elapsed = reply
-            self.env_seconds = elapsed * 1e-9
+            packed, _ = reply
         except (TypeError, ValueError):
             raise unreadable(2) from None
         known = decode_info(packed, PartReader(payload), self._from_tensor)
@@ -367,7 +402,7 @@ class BlockingView:
 
     def render(self) -> Any:
         """Return what the env renders in its mode."""
-        return complete(self._view.render())
+        return self._view.render_now()
 
 
 def checked_seed(seed: Any) -> Optional[int]:

@@ -118,6 +118,12 @@ class LocalClient:
         reply, parts = self._service.call(op, body, _copied(payload))
         return reply, _copied(parts)
 
+    def call_now(
+        self, op: int, body: Any, payload: Sequence[memoryview]
+    ) -> Tuple[Any, Sequence[memoryview]]:
+        """Execute one request on the env."""
+        return complete(self.call(op, body, payload))
+
     async def recover(self) -> None:
         """Do nothing: an env in this process is there."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Sequence
 
-from rlmesh._tasks import complete
 from rlmesh._wire.exact import decode_exact, encode_exact
 from rlmesh._wire.messages import CALL, GET_ATTR, SET_ATTR
 from rlmesh._wire.payload import PartReader, Parts
@@ -67,4 +66,4 @@ class RemoteAttributes:
 
     def _ask(self, op: int, name: str, packed: Any, parts: Sequence[memoryview]) -> Any:
         self._check(name)
-        return complete(self._client.call(op, (name, packed), parts))
+        return self._client.call_now(op, (name, packed), parts)

@@ -139,7 +139,9 @@ class EnvService:
 
     def _render(self, parts: Parts) -> Any:
         if not self._was_reset:
-            raise NotReset("render: call reset() first")
+            raise NotReset(
+                "render: call reset() first; a hook of a run renders its env with event.render()"
+            )
         started = time.perf_counter_ns()
         frame = self._env.render()
         elapsed = time.perf_counter_ns() - started

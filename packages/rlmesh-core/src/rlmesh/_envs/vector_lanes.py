@@ -119,6 +119,18 @@ class SubEnvPort:
         self._wire_seconds = hub.wire_seconds - wire_before
         return answer
 
+    def render_now(self) -> Any:
+        """Raise InvalidValue: there is no way to render a sub-env alone.
+
+        Raises:
+            InvalidValue: Always.
+        """
+        raise InvalidValue(
+            f"render: this lane is sub-env {self._index} of {self.contract.env_id!r}, a vector env,"
+            " which renders all of its sub-envs together; expected a lane with an env of its own:"
+            " serve a factory of single envs, and use concurrency=..."
+        )
+
     async def recover(self) -> None:
         """Have the vector env ready for a reset again, whatever was lost."""
         await self._hub.recover()

@@ -95,12 +95,11 @@ class VectorView:
             known,
         )
 
-    async def render(self) -> Any:
+    def render_now(self) -> Any:
         """Return what the env renders in its mode: a tuple with the frame of each sub-env."""
-        reply, payload = await self._client.call(RENDER, None, ())
+        reply, payload = self._client.call_now(RENDER, None, ())
         try:
-            packed, elapsed = reply
-            self.env_seconds = elapsed * 1e-9
+            packed, _ = reply
         except (TypeError, ValueError):
             raise unreadable(2) from None
         known = self._infos(packed, PartReader(payload))
@@ -166,4 +165,4 @@ class BlockingVectorView:
 
     def render(self) -> Any:
         """Return what the env renders in its mode: a tuple with the frame of each sub-env."""
-        return complete(self._view.render())
+        return self._view.render_now()

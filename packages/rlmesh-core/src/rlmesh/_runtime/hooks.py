@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, ClassVar, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._tasks import Cancelled
+from rlmesh.errors import NotReset
 
 from .lane import Lane
 from .plan import Attempt
@@ -32,8 +33,65 @@ class RunEvent:
     metadata: Mapping[str, Any]
 
 
+class _Rendering:
+    """How an event's env is rendered, for as long as hooks are told of the event.
+
+    Args:
+        watch: What tells them.
+        lane: The lane of the env.
+    """
+
+    __slots__ = ("_lane", "_told", "_watch")
+
+    def __init__(self, watch: Watch, lane: Lane) -> None:
+        self._watch, self._lane, self._told = watch, lane, watch.told
+
+    def render(self) -> Any:
+        """Return what the env renders."""
+        if self._told != self._watch.told:
+            raise NotReset(
+                "render: the run has gone on since this event; render while the hook is called"
+            )
+        try:
+            return self._lane.env.render_now()
+        except Exception as exc:
+            self._watch.render_error = exc
+            raise
+
+    def __reduce__(self) -> Any:
+        # A copy of an event that outlives the hook, or goes to another process, cannot be rendered.
+        return _nothing, ()
+
+
+def _nothing() -> None:
+    """Return what copies have in place of a `_Rendering`."""
+
+
+class _OfEnv:
+    """An event of an env that can be rendered."""
+
+    # No field: what a hook makes of an event's fields is not to hold a session.
+    _rendering: ClassVar[Optional[_Rendering]] = None
+
+    def render(self) -> Any:
+        """Return what the env of the event's lane renders in its own mode: mostly a frame.
+
+        It renders the env as it is at the event, in the run's own session with it. The run waits
+        meanwhile. What the env raises fails the episode, as in `step`.
+
+        Raises:
+            NotReset: The hook has returned, and the run has gone on.
+            InvalidValue: The lane is a sub-env of a vector env, which renders all of them together.
+            EnvError: The env raised; a local env's exception is raised as it is.
+            RLMeshError: The session with the env is lost.
+        """
+        if self._rendering is None:
+            raise NotReset("render: this event, or what it is a copy of, comes from no run")
+        return self._rendering.render()
+
+
 @dataclass(frozen=True)
-class EpisodeEvent:
+class EpisodeEvent(_OfEnv):
     """An episode was reset, and begins.
 
     Attributes:
@@ -54,7 +112,7 @@ class EpisodeEvent:
 
 
 @dataclass(frozen=True)
-class StepEvent:
+class StepEvent(_OfEnv):
     """An episode went one step on.
 
     Attributes:
@@ -91,7 +149,7 @@ class RunHooks:
 
     All of it is called on the thread of the run, which goes on when the hook returns. With several
     lanes, what is told of their episodes alternates: `index` and `attempt` say which one it is.
-    What a hook raises ends the run.
+    What a hook raises ends the run. `event.render()` renders the env of an event.
 
     Observations, actions and infos are the env's, in the framework of the model and before its
     adapter; those of a served model in that of the `RemoteModel`.
@@ -131,6 +189,8 @@ class Watch:
     Attributes:
         failure: What a hook, `tick` or `tell` raised, which no episode has failed with. Nobody is
             told of anything afterwards, but of the run's end.
+        told: How often anybody was told of anything.
+        render_error: What rendering an env raised meanwhile.
         tick: What is called before each step; None for nothing.
         sees_starts: Whether a hook wants to know of the starts of episodes.
         sees_steps: Whether a hook wants to know of steps.
@@ -139,6 +199,8 @@ class Watch:
     def __init__(self, hooks: Sequence[RunHooks] = ()) -> None:
         self.failure: Optional[BaseException] = None
         self.tick: Optional[Callable[[], None]] = None
+        self.told = 0
+        self.render_error: Optional[Exception] = None
         self._hooks = hooks
         self._starts = _overriding(hooks, "on_episode_start")
         self._steps = _overriding(hooks, "on_step")
@@ -163,6 +225,7 @@ class Watch:
         """Tell that an episode begins."""
         index, number = attempt.episode.index, attempt.number
         event = EpisodeEvent(lane.number, index, lane.seed, number, observation, info)
+        object.__setattr__(event, "_rendering", _Rendering(self, lane))
         self._call(self._starts, event)
 
     def step(
@@ -192,6 +255,7 @@ class Watch:
             info,
             following,
         )
+        object.__setattr__(event, "_rendering", _Rendering(self, lane))
         self._call(self._steps, event)
 
     def episode_end(self, result: EpisodeResult) -> None:
@@ -220,8 +284,13 @@ class Watch:
             for function in functions:
                 function(*arguments)
         except BaseException as exc:
-            self.failure = exc
+            # What the env raised when it was rendered fails the episode, not the run.
+            if exc is not self.render_error:
+                self.failure = exc
             raise
+        finally:
+            self.told += 1
+            self.render_error = None
 
 
 def checked_hooks(hooks: Any) -> Sequence[RunHooks]:

@@ -45,6 +45,10 @@ class EnvPort(Protocol):
         """Return observation, reward, terminated, truncated and info."""
         ...
 
+    def render_now(self) -> Any:
+        """Return what the env renders in its mode; nothing else of a run goes on meanwhile."""
+        ...
+
     async def recover(self) -> None:
         """Called after an episode that was lost: open anew what is over, or raise why not."""
         ...
