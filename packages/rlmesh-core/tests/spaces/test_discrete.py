@@ -28,8 +28,8 @@ def test_whatever_is_an_integer_becomes_an_int(value):
     ("value", "message"),
     [
         ("left", "action: expected an integer, got 'left' (str)"),
-        (1.0, "action: expected an integer, got 1.0 (float)"),
-        (None, "action: expected an integer, got None"),
+        (1.0, "action: expected an integer, got 1.0 (float); convert it: int(action)"),
+        (None, "action: expected an integer, got None; did predict forget to return it?"),
         ([1], "action: expected an integer, got [1] (list)"),
         (array.array("i", [1]), "action: expected an integer, got array('i', [1]) (array)"),
         (200, "action: expected an integer that fits int8, got 200 (int)"),

@@ -21,6 +21,7 @@ from typing import (
 from rlmesh._rpc.calls import Caller
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Service
+from rlmesh._runtime.awaitables import refuse_async, refuse_awaitable
 from rlmesh._transport.security import Token
 from rlmesh.adapters import AdapterBase, ModelSpec
 from rlmesh.backends import Backend, NativeBackend, NumpyBridge
@@ -136,7 +137,9 @@ class ModelBase(Evaluator[ObsT, ActT]):
             source = self
             _load(self, artifacts, load_kwargs or {})
         if factory is None:
-            self._sources = Sources(Source(source, on_reset, on_episode_end, on_close, stateless))
+            self._sources = Sources(
+                Source(source, on_reset, on_episode_end, on_close, stateless, self._backend.name)
+            )
         else:
             if source is not None:
                 raise TypeError(f"source: expected none beside a factory, got {source!r}")
@@ -145,6 +148,7 @@ class ModelBase(Evaluator[ObsT, ActT]):
                     "factory: expected a callable without arguments that makes a policy, got"
                     f" {factory!r}"
                 )
+            refuse_async("factory", factory)
             make = partial(self._make, factory, on_reset, on_episode_end, stateless, device)
             self._sources = Sources(make(), make, on_close)
         self._framework = _framework(self._backend, self._spec)
@@ -160,7 +164,7 @@ class ModelBase(Evaluator[ObsT, ActT]):
         """Return a source that a factory makes."""
         made = factory()
         if not isinstance(made, ModelBase):
-            return Source(made, on_reset, on_episode_end, None, stateless)
+            return Source(made, on_reset, on_episode_end, None, stateless, self._backend.name)
         shared = made._sources.shared
         if on_reset is not None or on_episode_end is not None or shared is None:
             raise TypeError(
@@ -270,6 +274,7 @@ def _load(model: Any, artifacts: Sequence[ArtifactInput], load_kwargs: Mapping[s
     load: Optional[Callable[..., Any]] = getattr(model, "load", None)
     if not callable(load):
         return
+    refuse_async("load", load)
     if isinstance(artifacts, (str, bytes, os.PathLike)):
         raise TypeError(f"artifacts: expected a sequence of paths, got {artifacts!r}")
     paths: List[Union[str, os.PathLike[str]]] = list(artifacts)
@@ -284,4 +289,4 @@ def _load(model: Any, artifacts: Sequence[ArtifactInput], load_kwargs: Mapping[s
         signature.bind(**arguments)
     except TypeError as exc:
         raise TypeError(f"load_kwargs: expected arguments for load{signature}: {exc}") from None
-    load(**arguments)
+    refuse_awaitable("load", load(**arguments))

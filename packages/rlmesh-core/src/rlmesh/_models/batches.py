@@ -10,6 +10,7 @@ from rlmesh.errors import InvalidValue
 from rlmesh.spaces import Box, Discrete, MultiBinary, MultiDiscrete, Space
 from rlmesh.spaces import Dict as DictSpace
 from rlmesh.spaces import Tuple as TupleSpace
+from rlmesh.spaces._advice import for_tree
 
 Stacker = Callable[[Sequence[Any]], Any]
 """Takes values of one space; returns them as one."""
@@ -72,9 +73,14 @@ def rows(value: Any, backend: Backend, name: str, count: Optional[int] = None) -
     """
     found = _rows(value, backend)
     if found is None:
+
+        def check(part: Any, path: str) -> None:
+            if _rows(part, backend) is None:
+                raise ValueError
+
         raise InvalidValue(
             f"{name}: expected a list of actions, or arrays with one along their first axis,"
-            f" got {value!r:.200} ({type(value).__name__})"
+            f" got {value!r:.200} ({type(value).__name__}){for_tree(value, 'action', check)}"
         )
     if not found or count not in (None, len(found)):
         expected = {None: "at least one action", 1: "1 action"}.get(count, f"{count} actions")

@@ -30,6 +30,7 @@ from rlmesh._envs.ports import LaneEnv, find_env, give_back
 from rlmesh._envs.vector_lanes import SubEnv
 from rlmesh._rpc.calls import BLOCKING, LONG, Caller, Calls
 from rlmesh._rpc.signals import on_signal
+from rlmesh._runtime.awaitables import checked
 from rlmesh._runtime.collector import Collector
 from rlmesh._runtime.driver import Driver
 from rlmesh._runtime.files import PathLike
@@ -159,8 +160,10 @@ class Evaluator(Generic[ObsT, ActT]):
             retries=retries,
             on_error=on_error,
         )
-        show = ProgressLine() if progress is True else progress or None
-        collector = Collector(watch, on_result)
+        show: Optional[OnProgress] = None
+        if progress:
+            show = ProgressLine() if progress is True else checked("progress", progress)
+        collector = Collector(watch, on_result and checked("on_result", on_result))
         try:
             with ExitStack() as resources:
                 if journal is not None:
@@ -299,7 +302,10 @@ class Evaluator(Generic[ObsT, ActT]):
         terms = Terms(None, _horizon(execution_horizon), MAX_STEPS, unattended=True)
         with ExitStack() as resources:
             joined = self._join(Targets([env_address], []), terms, token, False, resources)
-            watch, report = Watch(), on_result or _forget
+            watch, report = (
+                Watch(),
+                _forget if on_result is None else checked("on_result", on_result),
+            )
             if tick is not None:
                 watch.before_steps(tick)
             Driver(

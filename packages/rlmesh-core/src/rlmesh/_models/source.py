@@ -7,8 +7,10 @@ import warnings
 import weakref
 from typing import Any, Callable, Dict, Optional
 
+from rlmesh._runtime.awaitables import refuse_async, refuse_awaitable
 from rlmesh.types import LifecycleCallback
 
+from .mistakes import is_torch_module, refuse, warn_of_training, what_it_is, with_torch_values
 from .sharing import owner_of, state_of_given, state_of_methods
 
 CORNERS = ("predict", "predict_chunk", "predict_batch", "predict_chunk_batch")
@@ -25,6 +27,7 @@ class Source:
         on_close: Replaces the source's `close`.
         stateless: Whether several of its episodes may run at the same time, whatever its callbacks
             look like.
+        backend: The name of the backend of its values.
 
     Raises:
         TypeError: The source is neither, or something in it cannot be called as it would be.
@@ -49,6 +52,7 @@ class Source:
         on_episode_end: Optional[LifecycleCallback],
         on_close: Optional[LifecycleCallback],
         stateless: bool = False,
+        backend: str = "",
     ) -> None:
         self.name = str(getattr(source, "__qualname__", type(source).__qualname__))
         self.corners: Dict[str, Callable[[Any, Any], Any]] = {}
@@ -56,6 +60,11 @@ class Source:
         for name, function in functions.items():
             self.corners[name] = _with_context(function, name)
         self.owner = owner_of(source)
+        if is_torch_module(self.owner):
+            warn_of_training(self.owner)
+            if backend not in ("", "torch") and functions.get("predict") in (source, self.owner):
+                act, name = self.corners["predict"], type(self.owner).__name__
+                self.corners["predict"] = with_torch_values(act, name, backend)
         is_function = functions.get("predict") is source
         given = {"reset": on_reset, "on_episode_end": on_episode_end, "close": on_close}
         methods = {name: _method(source, name, is_function) for name in given}
@@ -119,18 +128,23 @@ def _functions_of(source: Any) -> Dict[str, Callable[..., Any]]:
     if inspect.isclass(source):
         raise TypeError(
             "source: expected a callable that takes an observation, or an object with"
-            f" predict(observation), got a class: {source.__name__}; pass an instance of it"
+            f" predict(observation), got a class: {source.__name__}; pass an instance of it, or"
+            f" factory={source.__name__}"
         )
+    refuse(source)
     found = {name: getattr(source, name, None) for name in CORNERS}
     functions = {name: function for name, function in found.items() if callable(function)}
+    for name, function in functions.items():
+        refuse_async(name, function)
     if functions:
         return functions
+    refuse_async("source", source)
     if callable(source):
         return {"predict": source}
     raise TypeError(
         "source: expected a callable that takes an observation, or an object with"
         f" predict(observation), got {source!r}; it may have predict_chunk, predict_batch or"
-        " predict_chunk_batch instead"
+        f" predict_chunk_batch instead{what_it_is(source)}"
     )
 
 
@@ -176,9 +190,13 @@ def as_callback(name: str, callback: Optional[LifecycleCallback]) -> LifecycleCa
         return lambda *episode_id: None
     if not callable(callback):
         raise TypeError(f"{name}: expected a callable, got {callback!r}")
-    if _takes_argument(callback):
-        return callback
-    return lambda *episode_id: callback()
+    refuse_async(name, callback)
+    takes_id = _takes_argument(callback)
+
+    def call(*episode_id: str) -> None:
+        refuse_awaitable(name, callback(*episode_id) if takes_id else callback())
+
+    return call
 
 
 def _takes_argument(callback: LifecycleCallback) -> bool:

@@ -11,6 +11,7 @@ from rlmesh._contract.contract import EnvContract
 from rlmesh._tasks import Cancelled
 from rlmesh.errors import NotReset
 
+from .awaitables import refuse_async, refuse_awaitable
 from .lane import Lane
 from .plan import Attempt
 from .results import EpisodeError, EpisodeResult, RunResult
@@ -180,6 +181,9 @@ class RunHooks:
         """Called at the end, also where an error ends the run, with what was finished by then."""
 
 
+_METHODS = tuple(name for name in vars(RunHooks) if name.startswith("on_"))
+
+
 class Watch:
     """Tells hooks what happens, and remembers that one raised.
 
@@ -270,7 +274,7 @@ class Watch:
         """Tell that the run is over; all hooks, also when one raises."""
         with ExitStack() as stack:
             for hook in reversed(self._hooks):
-                stack.callback(hook.on_run_end, result)
+                stack.callback(_end_run, hook, result)
 
     def tell(self, function: Callable[..., object], *arguments: Any) -> None:
         """Call a function of the user's as if it were a hook's."""
@@ -282,7 +286,9 @@ class Watch:
             raise Cancelled
         try:
             for function in functions:
-                function(*arguments)
+                returned = function(*arguments)
+                if returned is not None:
+                    refuse_awaitable(getattr(function, "__name__", "hooks"), returned)
         except BaseException as exc:
             # What the env raised when it was rendered fails the episode, not the run.
             if exc is not self.render_error:
@@ -305,7 +311,14 @@ def checked_hooks(hooks: Any) -> Sequence[RunHooks]:
     for hook in several:
         if not isinstance(hook, RunHooks):
             raise TypeError(f"hooks: expected RunHooks, or a sequence of them, got {hook!r}")
+        for name in _METHODS:
+            refuse_async(f"hooks.{name}", getattr(hook, name))
     return several
+
+
+def _end_run(hook: RunHooks, result: RunResult) -> None:
+    returned: object = hook.on_run_end(result)  # type: ignore[func-returns-value]
+    refuse_awaitable("on_run_end", returned)
 
 
 def _overriding(hooks: Sequence[RunHooks], name: str) -> List[Callable[..., object]]:

@@ -14,6 +14,7 @@ from rlmesh._values.tensor import Tensor
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue
 from rlmesh.spaces import Discrete
+from rlmesh.spaces._advice import for_tree
 
 from . import _plan as plans
 from ._declaration import path_text
@@ -327,14 +328,14 @@ class _Functions:
         action = self._plan.action
         if not self._backend.is_array(output):
             if output is None or isinstance(output, (str, bytes)):  # NumPy may take these
-                raise self._no_numbers(f"{output!r:.200}")
+                raise self._no_numbers(output, f"{output!r:.200}")
             try:
                 output = self._ops.constant(output, action.dtype, self._device)
             except (TypeError, ValueError, RuntimeError) as exc:
-                raise self._no_numbers(f"{output!r:.200}") from exc
+                raise self._no_numbers(output, f"{output!r:.200}") from exc
         elif output.dtype not in self._numeric:
             if not any(kind in str(output.dtype) for kind in ("float", "int", "bool")):
-                raise self._no_numbers(f"an array of {output.dtype}")
+                raise self._no_numbers(output, f"an array of {output.dtype}")
             self._numeric.add(output.dtype)
         if not output.ndim and action.width == 1:
             output = output.reshape((1,))
@@ -345,9 +346,10 @@ class _Functions:
             )
         return output
 
-    def _no_numbers(self, got: str) -> InvalidValue:
+    def _no_numbers(self, output: Any, got: str) -> InvalidValue:
         width = self._plan.action.width
-        return InvalidValue(f"the model's output: expected {width} numbers, got {got}")
+        advice = for_tree(output, "action", lambda part, path: self.vector(part))
+        return InvalidValue(f"the model's output: expected {width} numbers, got {got}{advice}")
 
     def rows(self, vector: Any) -> Sequence[Any]:
         """Return copies of the single outputs in an output, in the precision of the action."""

@@ -10,6 +10,7 @@ from rlmesh._values.dtypes import DTYPES, dtype_of_kind
 from rlmesh._values.tensor import Tensor
 from rlmesh.errors import InvalidValue, UnsupportedSpace
 
+from ._advice import for_array
 from ._describe import describe
 
 MAX_AXES = 64
@@ -117,7 +118,11 @@ def conform_array(value: Any, dtype: str, shape: Tuple[int, ...], path: str) -> 
         if isinstance(value, (list, tuple)) or hasattr(value, "__float__"):
             return Tensor.from_values(value, dtype, shape)
     except InvalidValue as exc:
-        raise InvalidValue(f"{path}.{exc}") from None
-    raise InvalidValue(
-        f"{path}: expected an array of {dtype} and shape {shape}, got {describe(value)}"
-    )
+        problem = f"{path}.{exc}"
+    else:
+        problem = f"{path}: expected an array of {dtype} and shape {shape}, got {describe(value)}"
+
+    def conform(value: Any, path: str) -> Tensor:
+        return conform_array(value, dtype, shape, path)
+
+    raise InvalidValue(problem + for_array(value, path, shape, dtype, conform))

@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 from rlmesh.errors import InvalidValue, UnsupportedSpace
 
+from ._advice import for_tree
 from ._describe import describe
 from ._seeding import seed_all
 from .space import Space, check_space, unstackable
@@ -75,7 +76,8 @@ class Dict(Space[t.Dict[t.Any, t.Any]]):
     def check_keys(self, value: t.Any, path: str = "value") -> None:
         """Raise InvalidValue unless the value is a mapping with exactly the space's keys."""
         if not isinstance(value, (dict, t.Mapping)):
-            raise InvalidValue(f"{path}: expected a mapping, got {describe(value)}")
+            advice = for_tree(value, path, self.check_keys)
+            raise InvalidValue(f"{path}: expected a mapping, got {describe(value)}{advice}")
         if value.keys() != self.spaces.keys():
             raise InvalidValue(f"{path}: expected keys {list(self.spaces)}, got {list(value)}")
 

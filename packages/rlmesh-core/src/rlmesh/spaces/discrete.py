@@ -9,6 +9,7 @@ from rlmesh._values.dtypes import DTYPES
 from rlmesh._values.tensor import Tensor
 from rlmesh.errors import InvalidValue, UnsupportedSpace
 
+from ._advice import for_integer
 from ._arrays import checked_int, checked_shape, dtype_name
 from ._describe import describe
 from .multi_discrete import MultiDiscrete
@@ -63,10 +64,11 @@ class Discrete(Space[int]):
             number: Optional[int]
             try:
                 number = int(operator.index(value))
-            except (TypeError, RuntimeError):  # RuntimeError: an array without memory
+            except (TypeError, ValueError, RuntimeError):  # an array of several, or without memory
                 number = None
             if number is None or _is_loose(value):
-                raise InvalidValue(f"{path}: expected an integer, got {describe(value)}")
+                advice = for_integer(value, path, self.conform)
+                raise InvalidValue(f"{path}: expected an integer, got {describe(value)}{advice}")
             value = number
         low, high = self._limits
         if not low <= value <= high:

@@ -6,6 +6,7 @@ from typing import AbstractSet, Any, Callable, ClassVar, Dict, Iterable, Mapping
 
 from rlmesh.errors import InvalidValue, UnsupportedSpace
 
+from ._advice import for_tree
 from ._arrays import checked_int
 from ._describe import describe
 from .space import Space
@@ -73,7 +74,8 @@ class Text(Space[str]):
     def conform(self, value: Any, path: str = "value") -> str:
         """Return the value as a `str`, which UTF-8 must be able to carry."""
         if not isinstance(value, str):
-            raise InvalidValue(f"{path}: expected a str, got {describe(value)}")
+            advice = for_tree(value, path, self.conform)
+            raise InvalidValue(f"{path}: expected a str, got {describe(value)}{advice}")
         if not value.isascii() and _surrogate(value):
             raise InvalidValue(f"{path}: expected Unicode text, got a lone surrogate in {value!a}")
         return value if type(value) is str else str.__str__(value)
