@@ -182,9 +182,9 @@ class EnvClient:
             description = await self._caller.complete(rpc, rpc.opening(*self._wish))
             contract = EnvContract.from_dict(description)
             exposed = _checked_names(description.get("expose", []))
-            worker = description.get("worker")
+            worker = description.pop("worker", None)
             if worker is not None and is_reachable(worker):
-                direct = self._direct(worker["address"], rpc)
+                direct = self._direct(worker, rpc, description)
                 self._goodbye.detach()
                 rpc, self._goodbye = direct, goodbye(self, direct)
                 await self._caller.complete(rpc, rpc.opening())
@@ -197,11 +197,13 @@ class EnvClient:
         self.exposed = exposed
         return contract
 
-    def _direct(self, address: str, front: RpcClient) -> RpcClient:
+    def _direct(self, worker: Mapping[str, Any], front: RpcClient, description: Any) -> RpcClient:
         """Return a client of the session's worker, which is on this machine."""
         limits = Limits()
         largest = max(limits.control, limits.payload)
-        return DirectClient(ZmqConnection(address, self._token, largest), front)
+        name = worker["address"]
+        connection = ZmqConnection(name, self._token, largest)
+        return DirectClient(connection, front, name, worker["key"], description)
 
     async def _reopen(self) -> None:
         """Open a new session in place of a lost one; the env must be the same."""

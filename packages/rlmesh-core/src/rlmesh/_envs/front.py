@@ -11,6 +11,7 @@ from rlmesh import _logs
 from rlmesh._contract.peer import PeerInfo
 from rlmesh._rpc.histogram import Histogram
 from rlmesh._rpc.options import ServeOptions
+from rlmesh._rpc.proof import session_key
 from rlmesh._rpc.reception import Reception, new_boot_id
 from rlmesh._rpc.session import Session
 from rlmesh._rpc.sessions import Sessions
@@ -237,7 +238,9 @@ class EnvFront(Reception):
             worker = session.state = self._workers.take()
         if worker.contract is None:
             return None
-        return {**worker.contract, "worker": {"address": worker.address, "host": host_id()}}
+        key = session_key(worker.secret, session.id)
+        way = {"address": worker.address, "host": host_id(), "key": key}
+        return {**worker.contract, "worker": way}
 
     def _fate(self, session_id: bytes) -> RLMeshError:
         return self._fates.get(session_id) or super()._fate(session_id)

@@ -28,12 +28,16 @@ def is_reachable(worker: Any) -> bool:
     Containers share a machine, but not its files.
 
     Args:
-        worker: Its `address` and `host`, as received.
+        worker: Its `address`, `host` and `key`, as received. What is there has to prove yet that it
+            is that server's.
     """
     try:
         if worker["host"] != host_id():
             return False
-        status = os.stat(parse_address(worker["address"]).path)
+        address = parse_address(worker["address"])
+        if address.scheme != "unix" or not isinstance(worker["key"], bytes):
+            return False
+        status = os.stat(address.path)
     except (KeyError, TypeError, AddressError, OSError):
         return False
     return stat.S_ISSOCK(status.st_mode) and status.st_uid == os.geteuid()

@@ -95,8 +95,8 @@ def _server(config: Dict[str, Any], token: Token, service: Service) -> RpcServer
         drain_timeout=0.0,
     )
     listener = ZmqListener(config["address"], token, max(options.max_control, options.max_payload))
-    boot = bytes.fromhex(config["boot"])
-    return RpcServer(service, listener, options, boot)
+    boot, secret = (bytes.fromhex(config[name]) for name in ("boot", "secret"))
+    return RpcServer(service, listener, options, boot, secret)
 
 
 class _Report:

@@ -18,6 +18,7 @@ from rlmesh import _logs
 from rlmesh._contract.contract import EnvContract
 from rlmesh._forks import leave_to_parent
 from rlmesh._rpc.options import ServeOptions
+from rlmesh._rpc.proof import new_secret
 from rlmesh._rpc.tally import Tally
 from rlmesh._text import printable_lines
 from rlmesh._transport.security import Token
@@ -59,6 +60,7 @@ class Worker:
 
     Attributes:
         pid: Its process's number.
+        secret: What it shares with this server, and with nobody else; see `proof`.
         contract: What its env promises, as plain data; None until it is ready.
         tally: What it has executed, as plain data; at most about half a second old.
         error: Why it could not start; None where it did, or where its process just ended.
@@ -74,6 +76,7 @@ class Worker:
         on_change: Callable[[], None],
     ) -> None:
         self.address = address
+        self.secret = new_secret()
         self.contract: Optional[Dict[str, Any]] = None
         self.error: Optional[RLMeshError] = None
         self.retired: Optional[float] = None
@@ -108,7 +111,8 @@ class Worker:
         pipes.add(report, self._hear_report)
         pipes.add(os.dup(self._process.stderr.fileno()), self._hear_stderr)
         self._process.stderr.close()
-        self._tell({**config, "report": told, "address": address})
+        secret = self.secret.hex()
+        self._tell({**config, "report": told, "address": address, "secret": secret})
 
     def retire(self) -> None:
         """Ask it to end: its stdin is closed."""

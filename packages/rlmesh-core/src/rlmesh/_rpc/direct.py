@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Sequence, Tuple
 
 from rlmesh._transport.carrier import Connection
+from rlmesh._wire.messages import PROVE, pack
+from rlmesh.errors import EnvError, ModelError, ProtocolError, SecurityError
 
 from .client import RpcClient, Steps
+from .proof import is_proof, new_secret
 
 _GLANCE = 0.02
 """Seconds between two looks at a connection that broke: most likely the worker is dead."""
@@ -20,12 +24,48 @@ class DirectClient(RpcClient):
     Args:
         connection: The way to the worker; closed by `close`.
         front: The session as it was opened with the server; closed by `close`.
+        name: The worker's address, as errors show it.
+        key: The session's key, which the server gave us; see `proof`.
+        description: What the server said of the session.
     """
 
-    def __init__(self, connection: Connection, front: RpcClient) -> None:
+    def __init__(
+        self, connection: Connection, front: RpcClient, name: str, key: bytes, description: Any
+    ) -> None:
         super().__init__(connection, front.address, front._connect_timeout, session=front._session)
         self._front = front
         self._boot = front._boot
+        self._name, self._key, self._description = name, key, description
+
+    def opening(
+        self, takeover: bool = False, busy_timeout: float = 0.0, start_timeout: float = 0.0
+    ) -> Steps[Any]:
+        """Do what `open` does, in steps, once the worker has proved to be the server's.
+
+        Before that, nothing is asked of it that would have an effect: a hostile server could name
+        any socket of this user's.
+        """
+        yield from self._proving()
+        description = yield from super().opening(takeover, busy_timeout, start_timeout)
+        if self._boot != self._front._boot or pack(description) != pack(self._description):
+            raise self._impostor("it serves another env")
+        return description
+
+    def _proving(self) -> Steps[None]:
+        challenge, boot = new_secret(), self._front._boot
+        deadline = time.monotonic() + self._connect_timeout
+        try:
+            answer = yield from self._control(PROVE, challenge, deadline)
+        except (ProtocolError, EnvError, ModelError) as exc:
+            raise self._impostor("it cannot prove that") from exc
+        if self._boot != boot or not is_proof(answer, self._key, challenge, boot):
+            raise self._impostor("it cannot prove that")
+
+    def _impostor(self, reason: str) -> SecurityError:
+        return SecurityError(
+            f"the server at {self.address} named {self._name} as its worker, but {reason}: one of"
+            " them may be hostile, and nothing was done in the env there"
+        )
 
     def calling(
         self, op: int, body: Any, payload: Sequence[memoryview], timeout: float

@@ -9,11 +9,12 @@ from collections import deque
 from typing import Any, Deque, Dict, Optional, Sequence, Tuple
 
 from rlmesh._transport.carrier import Incoming, Listener
-from rlmesh._wire.messages import CLOSE, OK, OP_NAMES, Reply, Request, pack
+from rlmesh._wire.messages import CLOSE, OK, OP_NAMES, PROVE, Reply, Request, pack
 from rlmesh.errors import ProtocolError
 
 from .limits import check_size
 from .options import ServeOptions
+from .proof import SIZE, proof, session_key
 from .reception import SETTLE_INTERVAL, Reception, new_boot_id
 from .service import Call, Failure, Outcome, Service
 from .session import Session
@@ -32,6 +33,7 @@ class RpcServer(Reception):
         listener: Where messages come from; closed at the end of `run`.
         options: See `ServeOptions`.
         boot: The server's boot id; None makes one.
+        secret: What a worker knows of its server; see `proof`. Empty for any other server.
 
     Attributes:
         finished: Set when `run` has ended and everything is freed.
@@ -43,6 +45,7 @@ class RpcServer(Reception):
         listener: Listener,
         options: ServeOptions,
         boot: Optional[bytes] = None,
+        secret: bytes = b"",
     ) -> None:
         boot = boot or new_boot_id()
         grace = options.session_grace
@@ -51,6 +54,7 @@ class RpcServer(Reception):
         tally = Tally(service.latencies)
         super().__init__(service.role, sessions, listener, options, boot, tally)
         self._service = service
+        self._secret = secret
         self._waiting: Deque[Call] = deque()
         self._lock = threading.RLock()
         self._watchdog = Watchdog(self._lock, self._drain)
@@ -149,6 +153,14 @@ class RpcServer(Reception):
         """Have the service forget the sessions that ended, on the thread of its calls."""
         while self._sessions.ended:
             self._service.release(self._sessions.ended.pop(0))
+
+    def _answer(self, request: Request) -> Any:
+        if request.op != PROVE or not self._secret:
+            return super()._answer(request)
+        challenge = request.body
+        if not isinstance(challenge, bytes) or len(challenge) != SIZE:
+            raise ProtocolError(f"prove: expected a challenge of {SIZE} bytes")
+        return proof(session_key(self._secret, request.session), challenge, self._boot)
 
     def _describe(self, session: Session) -> Any:
         return self._service.describe()

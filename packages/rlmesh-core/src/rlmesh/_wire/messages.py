@@ -14,7 +14,7 @@ import msgpack
 
 from rlmesh.errors import ProtocolError
 
-HELLO, PING, OPEN, PROBE, SHUTDOWN, FATE, STATS = 0, 1, 2, 3, 4, 5, 6
+HELLO, PING, OPEN, PROBE, SHUTDOWN, FATE, STATS, PROVE = 0, 1, 2, 3, 4, 5, 6, 7
 RESET, STEP, RENDER, CLOSE = 16, 17, 18, 19
 CONFIGURE_ROUTE, START_EPISODE, PREDICT, END_EPISODE, OBSERVE = 20, 21, 22, 23, 24
 SELECT = 25
@@ -30,6 +30,7 @@ OP_NAMES = {
     SHUTDOWN: "shutdown",
     FATE: "fate",
     STATS: "stats",
+    PROVE: "prove",
     RESET: "reset",
     STEP: "step",
     RENDER: "render",
