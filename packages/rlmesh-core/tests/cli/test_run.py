@@ -307,3 +307,30 @@ def test_episodes_are_cut_off(rlmesh, address):
     status, out, err = rlmesh.run("run", "policies:one", address, "--seeds", "0:2", *limit)
     assert (status, err) == (0, "")
     assert row(out) == ["2", "2", "100.0%", "4"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "rate", "below"),
+    [
+        ([], "0.0%", ["success_once_rate 100.0%"]),
+        (["--success", "last"], "0.0%", ["success_once_rate 100.0%"]),
+        (["--success", "any"], "100.0%", ["success_at_end_rate 0.0%"]),
+        (["--success", "any:visited"], "100.0%", ["success_at_end_rate 0.0%"]),
+        (["--success", "last:left>=0"], "100.0%", []),
+    ],
+)
+def test_the_rule_of_success_is_an_option(rlmesh, rule, rate, below):
+    _, address = rlmesh.serve("envs:Passing")
+    status, out, err = rlmesh.run("run", "policies:one", address, *rule)
+    assert status == 0
+    assert ("success='any' counts any step" in err) == (not rule)
+    lines = out.splitlines()
+    table, told = (lines[:-1], lines[-1:]) if below else (lines, [])
+    assert row("\n".join(table))[2] == rate
+    assert told == below
+
+
+def test_what_is_no_rule_of_success_is_refused(rlmesh, address):
+    status, out, err = rlmesh.run("run", "policies:one", address, "--success", "first")
+    assert (status, out) == (1, "")
+    assert "success: expected 'last' or 'any'" in err

@@ -138,6 +138,13 @@ JOURNAL = typer.Option(
     help="Where each episode is written as soon as it is finished; the same command again plays"
     " only what is missing.",
 )
+SUCCESS = typer.Option(
+    None,
+    metavar="RULE",
+    help="Which episodes count as a success: 'last' (unless given), by the info of the last step,"
+    " or 'any', by that of any step; with a key of info, 'any:goal_reached', or a number to reach,"
+    " 'last:coverage>=0.95'.",
+)
 FILES = typer.Argument(metavar="FILE...", help="Journals and saved results.")
 SAVE = typer.Option(None, "--save", metavar="FILE", help="Where to write the merged result.")
 TIMEOUT = typer.Option(5.0, min=0.1, metavar="SECONDS", help="How long to look for the server.")
@@ -255,6 +262,7 @@ def run(
     max_batch_size: Optional[int] = MAX_BATCH_SIZE,
     batch_padding: bool = BATCH_PADDING,
     journal: Optional[str] = JOURNAL,
+    success: Optional[str] = SUCCESS,
     log_level: str = RUN_LOG_LEVEL,
     log_json: bool = LOG_JSON,
 ) -> None:
@@ -278,6 +286,7 @@ def run(
         max_batch_size=max_batch_size,
         batch_padding=batch_padding,
         journal=journal,
+        success=success,
     )
 
 

@@ -67,7 +67,8 @@ def print_result(title: str, result: RunResult, total: int) -> None:
         total: Number of episodes that the run was to have.
     """
     count = result.num_episodes
-    success = result.success_rate
+    rates = result.success_rates()
+    success = rates.pop("success_rate", None)
     cells = {
         "episodes": str(count) if count == total else f"{count} of {total}",
         "mean reward": f"{result.mean_reward:.6g}",
@@ -83,6 +84,9 @@ def print_result(title: str, result: RunResult, total: int) -> None:
     console = Console()
     console.print(Text(printable(title), style="bold"), soft_wrap=True)
     console.print(table)
+    if rates:
+        told = ", ".join(f"{name} {rate:.1%}" for name, rate in rates.items())
+        console.print(told, soft_wrap=True, highlight=False)
     duration = result.duration or 1.0
     parts = (f"{name} {part / duration:.0%}" for name, part in result.spent.items())
     text = f"{_seconds(result.duration)} in episodes: {', '.join(parts)}"

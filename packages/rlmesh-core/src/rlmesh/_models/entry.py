@@ -11,6 +11,7 @@ from rlmesh._runtime.lane import MAX_STEPS
 from rlmesh._runtime.progress import Progress
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import Session
+from rlmesh._runtime.success import Success
 from rlmesh._transport.security import Token
 from rlmesh.types import Value
 
@@ -44,6 +45,7 @@ def run(
     batch_padding: bool = False,
     progress: Union[bool, Callable[[Progress], None]] = False,
     journal: Optional[PathLike] = None,
+    success: Optional[Success] = None,
 ) -> RunResult:
     """Drive a model against an env, wherever they are, and return what came of it.
 
@@ -69,6 +71,7 @@ def run(
         batch_padding: See `Model.run`.
         progress: See `Model.run`.
         journal: See `Model.run`.
+        success: See `Model.run`.
 
     Raises:
         ValueError, TypeError, RLMeshError: As `Model.run`.
@@ -96,6 +99,7 @@ def run(
             batch_padding=batch_padding,
             progress=progress,
             journal=journal,
+            success=success,
         )
 
 
@@ -109,6 +113,7 @@ def session(
     token: str = "",
     execution_horizon: Optional[int] = None,
     max_episode_steps: int = MAX_STEPS,
+    success: Optional[Success] = None,
 ) -> Session[ObsT, ActT]: ...
 
 
@@ -122,6 +127,7 @@ def session(
     token: str = "",
     execution_horizon: Optional[int] = None,
     max_episode_steps: int = MAX_STEPS,
+    success: Optional[Success] = None,
 ) -> Session[Value, Value]: ...
 
 
@@ -134,6 +140,7 @@ def session(
     token: str = "",
     execution_horizon: Optional[int] = None,
     max_episode_steps: int = MAX_STEPS,
+    success: Optional[Success] = None,
 ) -> Session[Any, Any]:
     """Return a model and an env as a session, for a loop of one's own.
 
@@ -145,6 +152,7 @@ def session(
         token: As for `run`.
         execution_horizon: As for `run`.
         max_episode_steps: As for `run`.
+        success: As for `run`.
 
     Raises:
         ValueError, TypeError, RLMeshError: As `run`.
@@ -158,6 +166,7 @@ def session(
             token=token,
             execution_horizon=execution_horizon,
             max_episode_steps=max_episode_steps,
+            success=success,
         )
 
 

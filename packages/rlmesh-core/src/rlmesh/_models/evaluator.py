@@ -42,6 +42,7 @@ from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh._runtime.progress import Meter, Progress, ProgressLine
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import Session
+from rlmesh._runtime.success import Success, SuccessNotice, SuccessRule
 from rlmesh._runtime.timing import ModelClock, Timing
 from rlmesh._tasks import run_together
 from rlmesh._transport.security import Token
@@ -84,6 +85,7 @@ class Evaluator(Generic[ObsT, ActT]):
         batch_padding: bool = False,
         progress: Union[bool, OnProgress] = False,
         journal: Optional[PathLike] = None,
+        success: Optional[Success] = None,
     ) -> RunResult:
         """Drive this model against an env, or several at once, and return what came of it.
 
@@ -129,11 +131,18 @@ class Evaluator(Generic[ObsT, ActT]):
                 with a `Progress` after each episode, and a few times a second.
             journal: A file to which each episode is written as soon as it is finished. The same
                 call again plays only what is missing, and returns the whole result.
+            success: Which episodes count as a success: `"last"`, those whose last step is one;
+                `"any"`, those with any step that is one. A step is one if its info says so under
+                `is_success` or, without that, `success`; `"any:goal_reached"` reads another key,
+                `"last:coverage>=0.95"` a number that must be reached. Or a function, which is
+                called at the end of each episode with the infos of its reset and all its steps, and
+                returns a bool, or None for an episode that says nothing. None is `"last"`, with one
+                warning where an episode was a success earlier and not at its end.
 
         Raises:
             ValueError: No episode is asked for, an instruction for a model without text input, a
-                horizon for one without chunks, an unknown `pushdown` or `on_error`, or more lanes
-                than an env object can have.
+                horizon for one without chunks, an unknown `pushdown`, `on_error` or `success`, or
+                more lanes than an env object can have.
             TypeError: `env_or_address`, a seed or a hook is of the wrong type.
             InvalidValue: An action does not fit the env's action space, or an observation its own.
             ModelError: With several lanes, predict raised; the error says for which.
@@ -159,11 +168,13 @@ class Evaluator(Generic[ObsT, ActT]):
             episodes=len(planned),
             retries=retries,
             on_error=on_error,
+            success=SuccessRule.of(success),
         )
         show: Optional[OnProgress] = None
         if progress:
             show = ProgressLine() if progress is True else checked("progress", progress)
-        collector = Collector(watch, on_result and checked("on_result", on_result))
+        tell = on_result and checked("on_result", on_result)
+        collector = Collector(watch, tell, terms.success)
         try:
             with ExitStack() as resources:
                 if journal is not None:
@@ -186,6 +197,7 @@ class Evaluator(Generic[ObsT, ActT]):
         token: str = "",
         execution_horizon: Optional[int] = None,
         max_episode_steps: int = MAX_STEPS,
+        success: Optional[Success] = None,
     ) -> Session[ObsT, ActT]:
         """Return this model and an env as a session, for a loop of one's own.
 
@@ -196,6 +208,7 @@ class Evaluator(Generic[ObsT, ActT]):
             token: As for `run`.
             execution_horizon: As for `run`.
             max_episode_steps: As for `run`.
+            success: As for `run`.
 
         Raises:
             ValueError, TypeError, RLMeshError: As `run`.
@@ -212,7 +225,13 @@ class Evaluator(Generic[ObsT, ActT]):
             41
         """
         token = Token(token)
-        terms = Terms(instruction, _horizon(execution_horizon), max_episode_steps, session=True)
+        terms = Terms(
+            instruction,
+            _horizon(execution_horizon),
+            max_episode_steps,
+            session=True,
+            success=SuccessRule.of(success),
+        )
         with ExitStack() as resources:
             joined = self._join(Targets([env_or_address], []), terms, token, close_env, resources)
             return Session(joined.lanes[0], resources.pop_all())
@@ -224,6 +243,7 @@ class Evaluator(Generic[ObsT, ActT]):
         token: str = "",
         execution_horizon: Optional[int] = None,
         on_result: Optional[OnResult] = None,
+        success: Optional[Success] = None,
     ) -> None:
         """Run unseeded episodes against a served env until Ctrl-C or SIGTERM, then return.
 
@@ -232,6 +252,7 @@ class Evaluator(Generic[ObsT, ActT]):
             token: As for `run`.
             execution_horizon: As for `run`.
             on_result: As for `run`.
+            success: As for `run`.
 
         Raises:
             TypeError: The address is no str.
@@ -253,7 +274,9 @@ class Evaluator(Generic[ObsT, ActT]):
 
         try:
             with on_signal(interrupt, signal.SIGINT, signal.SIGTERM):
-                self._work(env_address, token, execution_horizon, episodes, on_result, check)
+                self._work(
+                    env_address, token, execution_horizon, episodes, on_result, success, check
+                )
         except KeyboardInterrupt:
             return
 
@@ -266,6 +289,7 @@ class Evaluator(Generic[ObsT, ActT]):
         seeds: Optional[Sequence[int]] = None,
         execution_horizon: Optional[int] = None,
         on_result: Optional[OnResult] = None,
+        success: Optional[Success] = None,
     ) -> None:
         """Run a number of episodes against a served env.
 
@@ -276,6 +300,7 @@ class Evaluator(Generic[ObsT, ActT]):
             seeds: As for `run`.
             execution_horizon: As for `run`.
             on_result: As for `run`.
+            success: As for `run`.
 
         Raises:
             TypeError: The address is no str, or the number no integer.
@@ -283,7 +308,7 @@ class Evaluator(Generic[ObsT, ActT]):
         """
         token = Token(token)
         episodes = plan_episodes(seeds, max_episodes)
-        self._work(env_address, token, execution_horizon, episodes, on_result)
+        self._work(env_address, token, execution_horizon, episodes, on_result, success)
 
     def _work(
         self,
@@ -292,6 +317,7 @@ class Evaluator(Generic[ObsT, ActT]):
         execution_horizon: Optional[int],
         episodes: Iterable[PlannedEpisode],
         on_result: Optional[OnResult],
+        success: Optional[Success],
         tick: Optional[Callable[[], None]] = None,
     ) -> None:
         """Run episodes against a served env, and keep nothing of them."""
@@ -299,13 +325,18 @@ class Evaluator(Generic[ObsT, ActT]):
             raise TypeError(
                 f"env_address: expected an address such as '127.0.0.1:5555', got {env_address!r}"
             )
-        terms = Terms(None, _horizon(execution_horizon), MAX_STEPS, unattended=True)
+        rule = SuccessRule.of(success)
+        terms = Terms(None, _horizon(execution_horizon), MAX_STEPS, unattended=True, success=rule)
+        notice = SuccessNotice(rule)
+        tell = _forget if on_result is None else checked("on_result", on_result)
+
+        def report(result: EpisodeResult) -> None:
+            notice.check(result)
+            tell(result)
+
         with ExitStack() as resources:
             joined = self._join(Targets([env_address], []), terms, token, False, resources)
-            watch, report = (
-                Watch(),
-                _forget if on_result is None else checked("on_result", on_result),
-            )
+            watch = Watch()
             if tick is not None:
                 watch.before_steps(tick)
             Driver(
@@ -371,7 +402,7 @@ class Evaluator(Generic[ObsT, ActT]):
                     joined.metadata["pushdown"] = lines
             limits = terms.max_episode_steps, terms.max_episode_seconds
             clock = policies.clock if len(envs) > 1 else None
-            lane = Lane(number, port, policy, terms.instruction, *limits, clock)
+            lane = Lane(number, port, policy, terms.instruction, *limits, clock, terms.success)
             joined.lanes.append(lane)
             joined.envs.append(describe_env(env))
 

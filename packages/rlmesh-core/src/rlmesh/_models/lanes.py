@@ -10,6 +10,7 @@ from rlmesh._envs.client import EnvCalls
 from rlmesh._envs.local import is_vector_env
 from rlmesh._envs.ports import LaneEnv
 from rlmesh._envs.vector_lanes import DISABLED, sub_envs
+from rlmesh._runtime.success import SuccessRule
 from rlmesh.errors import InvalidValue
 
 DEFAULT_BATCH_SIZE = 32
@@ -35,6 +36,7 @@ class Terms(NamedTuple):
         episodes: Number of episodes, above which there are no lanes; None for no end of them.
         retries: How often an episode is played again that was lost.
         on_error: What becomes of one that is given up: `"raise"` or `"record"`.
+        success: What counts as a success.
     """
 
     instruction: Optional[str]
@@ -51,6 +53,7 @@ class Terms(NamedTuple):
     episodes: Optional[int] = None
     retries: int = 0
     on_error: str = "raise"
+    success: SuccessRule = SuccessRule()
 
     def check(self) -> None:
         """Check the numbers, and what goes together.
@@ -86,6 +89,7 @@ class Terms(NamedTuple):
             "max_episode_steps": operator.index(self.max_episode_steps),
             "max_episode_seconds": None if seconds is None else float(seconds),
             "pushdown": self.pushdown,
+            "success": str(self.success),
         }
 
     @property

@@ -10,6 +10,7 @@ from .hooks import Watch
 from .journal import Journal
 from .progress import Meter
 from .results import EpisodeError, EpisodeResult, RunResult
+from .success import SuccessNotice, SuccessRule
 from .timing import Timing
 
 
@@ -19,6 +20,7 @@ class Collector:
     Args:
         watch: Tells hooks.
         on_result: Called with each finished episode.
+        success: What counts as a success.
 
     Attributes:
         journal: Where episodes are written; None for nowhere.
@@ -27,7 +29,12 @@ class Collector:
         finished: The finished episodes, those that the journal had before included.
     """
 
-    def __init__(self, watch: Watch, on_result: Optional[Callable[[EpisodeResult], None]]) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        on_result: Optional[Callable[[EpisodeResult], None]],
+        success: SuccessRule,
+    ) -> None:
         self.journal: Optional[Journal] = None
         self.meter: Optional[Meter] = None
         self.metadata: Dict[str, Any] = {}
@@ -35,6 +42,7 @@ class Collector:
         self._errors: List[EpisodeError] = []
         self._watch = watch
         self._on_result = on_result
+        self._success = SuccessNotice(success)
         self._has_warned_of_nan = False
 
     def finish(self, episode: EpisodeResult) -> None:
@@ -48,6 +56,7 @@ class Collector:
                 RuntimeWarning,
                 stacklevel=2,
             )
+        self._success.check(episode)
         if self.journal is not None:
             self.journal.add(episode)
         if self._on_result is not None:

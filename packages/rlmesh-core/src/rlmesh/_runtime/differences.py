@@ -16,6 +16,14 @@ _LONGEST = 80
 _ABSENT = object()
 
 
+def completed(run: Any) -> Any:
+    """Return the description of a run with the defaults of options that it is too old to know."""
+    options = run.get("options") if isinstance(run, dict) else None
+    if not isinstance(options, dict):
+        return run
+    return {**run, "options": {"success": "last", **options}}
+
+
 def tell_differences(first: Any, second: Any, whose: Tuple[str, str]) -> List[str]:
     """Return a line for each path at which plain data differ; none where they are the same.
 

@@ -18,7 +18,8 @@ class EpisodeResult:
         terminated: Whether the env ended it.
         truncated: Whether a limit cut it off: the env's own, or one of the run's.
         timed_out: Whether that limit was the run's `max_episode_seconds`.
-        success: The final info's `is_success` or `success`; None if it has neither.
+        success: Whether it is a success by the run's rule, see `run(success=...)`; None if its
+            infos do not say.
         duration: Wall-clock seconds from before reset to after the last step.
         env_seconds: Of these, spent in the env itself.
         wire_seconds: Of these, spent on the way to the env or a served model, and back.
@@ -26,6 +27,8 @@ class EpisodeResult:
         queue_seconds: Of these, spent waiting until the model was free, and for a fuller batch.
         predict_seconds: Of these, spent in predict.
         attempts: How often it was played, the last time to its end.
+        success_at_end: What the info of the last step says of success; None if it says nothing.
+        success_once: Whether the info of any step said that it was one; None if none says anything.
     """
 
     index: int
@@ -43,6 +46,8 @@ class EpisodeResult:
     predict_seconds: float = field(compare=False)
     timed_out: bool = False
     attempts: int = field(default=1, compare=False)
+    success_at_end: Optional[bool] = None
+    success_once: Optional[bool] = None
 
     @property
     def other_seconds(self) -> float:

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Type
 
 from rlmesh.errors import JournalError
 
-from .differences import tell_differences
+from .differences import completed, tell_differences
 from .episodes import EpisodeResult
 from .files import PathLike, path_of, sync_folder, write_at
 from .plan import PlannedEpisode
@@ -166,7 +166,9 @@ class Journal:
         recorded: Optional[Dict[str, Any]] = self._records.run
         if recorded is None:
             raise JournalError(f"{self._path}: does not say of which run it is")
-        lines = tell_differences(recorded, run, ("the journal has", "this run"))
+        lines = tell_differences(
+            completed(recorded), completed(run), ("the journal has", "this run")
+        )
         if lines:
             told = "\n  ".join(lines)
             raise JournalError(f"{self._path}: this is the journal of another run:\n  {told}")

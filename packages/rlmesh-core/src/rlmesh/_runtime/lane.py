@@ -8,12 +8,12 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
-from rlmesh._contract.scalars import as_flag
 from rlmesh.errors import NotReset
 
 from .context import Episode
 from .ports import EnvPort, Policy
 from .results import EpisodeResult
+from .success import SuccessRule, SuccessTracker
 from .timing import ModelClock, Usage
 
 MAX_STEPS = 100_000
@@ -31,10 +31,12 @@ class Lane:
         max_episode_steps: Steps after which an episode is cut off and marked truncated.
         max_episode_seconds: Seconds after its reset from which on it is; None for no such limit.
         clock: Counts how long the thread predicts for all lanes; None where this is the only one.
+        success: What counts as a success.
 
     Attributes:
         number: As given.
         env: As given.
+        success: As given.
         seed: The seed of the last episode; None for an unseeded one.
         steps: Number of its env steps.
         usage: What was used for all episodes up to now.
@@ -49,9 +51,12 @@ class Lane:
         max_episode_steps: int,
         max_episode_seconds: Optional[float] = None,
         clock: Optional[ModelClock] = None,
+        success: SuccessRule = SuccessRule(),  # noqa: B008
     ) -> None:
         self.number = number
         self.env = env
+        self.success = success
+        self._success = SuccessTracker(success)
         self._policy = policy
         self._instruction = instruction
         self._max_steps = max_episode_steps
@@ -67,7 +72,6 @@ class Lane:
         self.seed = seed if self.env.takes_seeds else None
         self.steps, self._reward = 0, 0.0
         self._terminated = self._truncated = self._timed_out = False
-        self._info: Mapping[Any, Any] = {}
         self._actions: Sequence[Any] = ()
         self._first = 0
         self._before = replace(self.usage)
@@ -92,7 +96,7 @@ class Lane:
         self._env_since = self.env.env_seconds
         self._acted(now - self._started, predicted)
         self._episode = episode = Episode(os.urandom(16).hex(), self.seed, self._instruction)
-        self._info = info
+        self._success.begin(info)
         await self._policy.start_episode(episode)
         return observation, info
 
@@ -129,6 +133,7 @@ class Lane:
 
         Raises:
             NotReset: No episode is running.
+            InvalidValue: What info says of success is no flag.
         """
         self._running("step")
         predicted = 0.0 if self._clock is None else self._clock.seconds
@@ -139,13 +144,14 @@ class Lane:
         self._acted(now - before, predicted)
         self.usage.steps += 1
         self._reward += reward
+        self._success.add(info)
         self.steps += 1
         if self.steps >= self._max_steps and not terminated:
             truncated = True
         if now >= self._deadline and not (terminated or truncated):
             truncated = self._timed_out = True
         if terminated or truncated:
-            self._terminated, self._truncated, self._info = terminated, truncated, info
+            self._terminated, self._truncated = terminated, truncated
             await self.end_episode()
         return observation, reward, terminated, truncated, info
 
@@ -182,9 +188,10 @@ class Lane:
             attempts: The how manieth time it was played.
 
         Raises:
-            InvalidValue: What the last info says of success is no truth value.
+            InvalidValue: What the run's function says of success is no flag.
         """
         used, before = self.usage, self._before
+        success, at_end, once = self._success.outcome(self._terminated or self._truncated)
         return EpisodeResult(
             index=index,
             seed=self.seed,
@@ -194,7 +201,9 @@ class Lane:
             truncated=self._truncated,
             timed_out=self._timed_out,
             attempts=attempts,
-            success=_success(self._info),
+            success=success,
+            success_at_end=at_end,
+            success_once=once,
             duration=self._ended - self._started,
             env_seconds=used.env_seconds - before.env_seconds,
             wire_seconds=used.wire_seconds - before.wire_seconds,
@@ -222,12 +231,3 @@ class Lane:
             ended = "the episode is over" if self.steps else "there is no episode yet"
             raise NotReset(f"{method}: {ended}; call reset() first")
         return self._episode
-
-
-def _success(info: Mapping[Any, Any]) -> Optional[bool]:
-    """Return what the final info says of success; None if it says nothing."""
-    for key in ("is_success", "success"):
-        value = info.get(key)
-        if value is not None:
-            return as_flag(value, f"info[{key!r}]")
-    return None

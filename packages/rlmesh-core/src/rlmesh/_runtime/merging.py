@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from typing import Any, Dict, List, Mapping, Sequence, Set, Tuple, Union
 
-from .differences import abbreviated, tell_differences
+from .differences import abbreviated, completed, tell_differences
 from .episodes import EpisodeError, EpisodeResult
 
 Episodes = Tuple[Sequence[EpisodeResult], Sequence[EpisodeError]]
@@ -62,4 +62,4 @@ def _seeds(episodes: Sequence[Union[EpisodeResult, EpisodeError]]) -> Set[int]:
 
 
 def _without_seeds(run: Any) -> Any:
-    return run and {key: value for key, value in run.items() if key != "seeds"}
+    return run and {key: value for key, value in completed(run).items() if key != "seeds"}

@@ -67,9 +67,28 @@ class RunResult:
 
     @property
     def success_rate(self) -> Optional[float]:
-        """Share of successes among the episodes that report one; None if none does."""
-        reported = [float(e.success) for e in self.episodes if e.success is not None]
-        return _mean(reported) if reported else None
+        """Share of successes, by the run's rule, among the episodes that say; None if none does."""
+        return _share(episode.success for episode in self.episodes)
+
+    @property
+    def success_at_end_rate(self) -> Optional[float]:
+        """Share of the episodes whose last step was a success; None if none says."""
+        return _share(episode.success_at_end for episode in self.episodes)
+
+    @property
+    def success_once_rate(self) -> Optional[float]:
+        """Share of the episodes with any step that was a success; None if none says."""
+        return _share(episode.success_once for episode in self.episodes)
+
+    def success_rates(self) -> Dict[str, float]:
+        """Return the success rate by its name, and those others that differ from it."""
+        names = ("success_rate", "success_at_end_rate", "success_once_rate")
+        rates = {name: getattr(self, name) for name in names}
+        return {
+            name: rate
+            for name, rate in rates.items()
+            if rate is not None and (name == "success_rate" or rate != rates["success_rate"])
+        }
 
     @property
     def success_interval(self) -> Tuple[float, float]:
@@ -200,7 +219,7 @@ class RunResult:
         )
 
     def __repr__(self) -> str:
-        success = "" if self.success_rate is None else f", success_rate={self.success_rate:.1%}"
+        success = "".join(f", {name}={rate:.1%}" for name, rate in self.success_rates().items())
         failed = f", errors={self.num_errors}" if self.errors else ""
         spent = ", ".join(f"{name} {seconds:.3g}s" for name, seconds in self.spent.items())
         wall = summed = ""
@@ -212,6 +231,11 @@ class RunResult:
             f" mean_reward={self.mean_reward:.6g}{success},"
             f" steps={self.total_steps},{wall} duration={self.duration:.3g}s{summed}: {spent})"
         )
+
+
+def _share(flags: Iterable[Optional[bool]]) -> Optional[float]:
+    known = [float(flag) for flag in flags if flag is not None]
+    return _mean(known) if known else None
 
 
 def _mean(values: Iterable[float]) -> float:

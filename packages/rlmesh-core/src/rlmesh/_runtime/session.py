@@ -14,6 +14,7 @@ from rlmesh.errors import CallUnderWay
 
 from .lane import Lane
 from .results import EpisodeResult
+from .success import SuccessNotice
 
 ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
@@ -41,6 +42,7 @@ class Session(Generic[ObsT, ActT]):
     ) -> None:
         self.metadata: Mapping[str, Any] = metadata or {}
         self._lane = lane
+        self._success = SuccessNotice(lane.success)
         self._resources = resources
         self._reader: Optional[Reader] = None
 
@@ -135,9 +137,12 @@ class Session(Generic[ObsT, ActT]):
             index: The result's `index`.
 
         Raises:
-            InvalidValue: What the last info says of success is no truth value.
+            InvalidValue: What the session's function says of success is no flag.
         """
-        return self._lane.result(index)
+        result = self._lane.result(index)
+        if self.over:
+            self._success.check(result)
+        return result
 
     def end_episode(self) -> None:
         """End the episode that is running, if one is; what is left of its chunk is dropped."""

@@ -42,6 +42,16 @@ class Paced(Walk):
         self.pace = 0.0
 
 
+class Passing(Walk):
+    """Reaches its goal in the second step, and leaves it again."""
+
+    def step(self, action):
+        observation, reward, terminated, truncated, _ = super().step(action)
+        reached = self._left == 1
+        info = {"is_success": reached, "visited": reached, "left": self._left}
+        return observation, reward, terminated, truncated, info
+
+
 class Failing(Walk):
     """Cannot step."""
 
