@@ -85,10 +85,11 @@ class LimitExceeded(RLMeshError):
 
 
 class Busy(RLMeshError):
-    """The env is held by another session.
+    """The env is held by another session, or there is no room for one more now.
 
     Attributes:
-        holder_gone: Whether that session's client went away, so that waiting helps.
+        holder_gone: Whether that session's client went away, or the server's machine is short of
+            something, so that waiting helps.
         in_line: Whether this client, which asked to wait, has its place among those that wait.
     """
 

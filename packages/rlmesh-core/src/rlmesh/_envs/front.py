@@ -23,7 +23,7 @@ from rlmesh._transport.server import ZmqListener
 from rlmesh._transport.waiting import wait_readable
 from rlmesh._wire.messages import CLOSE, FATE, OK, OPEN, Reply, Request, pack, unpack_reply
 from rlmesh.adapters.tags import EnvTags
-from rlmesh.errors import ProtocolError, RLMeshError
+from rlmesh.errors import ConnectionFailed, ProtocolError, RLMeshError
 
 from .factory import EnvFactory
 from .host import host_id
@@ -301,7 +301,13 @@ class EnvFront(Reception):
         if relay is None:
             # What comes back is for the client, and as large as that accepts.
             largest = max(session.limits.control, session.limits.payload)
-            connection = ZmqConnection(session.state.address, self._token, largest)
+            try:
+                connection = ZmqConnection(session.state.address, self._token, largest)
+            except ConnectionFailed as exc:
+                # The client sends it again, and by then there may be room.
+                text = f"a request could not be passed on to its worker: {exc}"
+                _logs.warning(_logs.SERVER, "worker_failed", text, pid=session.state.pid)
+                return
             relay = self._relays[session.id] = Relay(session, connection)
             self._sockets[connection.sockets[0]] = relay
         relay.pending = request._replace(body=None)

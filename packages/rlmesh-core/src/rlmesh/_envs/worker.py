@@ -14,13 +14,15 @@ import signal
 import sys
 import threading
 import time
-from typing import Any, Dict, Iterator, Optional, Tuple, Union
+from collections import deque
+from typing import Any, Deque, Dict, Iterator, Optional, Tuple, Union
 
 from rlmesh import _logs
 from rlmesh._contract.contract import EnvContract
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.server import RpcServer
 from rlmesh._rpc.service import Service
+from rlmesh._rpc.shortage import shortage_of
 from rlmesh._transport.security import Token
 from rlmesh._transport.server import ZmqListener
 from rlmesh._wire.errors import error_to_wire
@@ -57,17 +59,24 @@ def main(config: Dict[str, Any]) -> None:
     try:
         env, contract = _make(config)
         service = new_service(env, contract, config["expose"])
-        server = _server(config, token, service)
     except Exception as exc:
         report.tell({"error": error_to_wire(exc, "env")})
         sys.exit(1)
+    try:
+        server = _server(config, token, service)
+    except Exception as exc:
+        # None of the env's: it is made.
+        report.tell({"error": error_to_wire(shortage_of(exc) or exc, "env")})
+        sys.exit(1)
+    pid = os.getpid()
     lifeline.hold(server)
     try:
         report.tell({"contract": service.describe()})
         with report.counting(server):
             server.run()
     finally:
-        if callable(getattr(env.env, "close", None)):
+        # The env may have forked this process.
+        if os.getpid() == pid and callable(getattr(env.env, "close", None)):
             env.close()
 
 
@@ -109,16 +118,26 @@ class _Report:
     def __init__(self, fd: int) -> None:
         os.set_inheritable(fd, False)
         self._pipe = open(fd, "wb", buffering=0)  # noqa: SIM115
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._unsaid: Deque[bytes] = deque()
+        self._is_telling = False
         self._told: Any = None
 
     def tell(self, said: Dict[str, Any]) -> None:
         """Tell the server something. Any thread may call this."""
-        left = memoryview(pack(said))
+        self._unsaid.append(pack(said))
         # A server that is gone needs no news: the lifeline ends this process.
         with self._lock, contextlib.suppress(BrokenPipeError):
-            while left:
-                left = left[self._pipe.write(left) :]
+            if self._is_telling:
+                return  # a finalizer interrupts this thread, which goes on with it at once
+            self._is_telling = True
+            try:
+                while self._unsaid:
+                    left = memoryview(self._unsaid.popleft())
+                    while left:
+                        left = left[self._pipe.write(left) :]
+            finally:
+                self._is_telling = False
 
     @contextlib.contextmanager
     def counting(self, server: RpcServer) -> Iterator[None]:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from rlmesh import _logs
 from rlmesh._contract.contract import EnvContract
@@ -89,28 +89,23 @@ class Worker:
         self._still_open = 2
         self._ended: Optional[float] = None
         self._terminated = self._killed = False
-        report, told = os.pipe()
-        try:
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            report, told = _pipe(ours, theirs)
+            errors, written = _pipe(ours, theirs)
             # In a session of its own, a terminal's Ctrl-C is for the server alone to act upon, and
             # whatever the env starts can be ended together with it.
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM],
                 stdin=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=written,
                 pass_fds=(told,),
                 start_new_session=True,
             )
-        except BaseException:
-            os.close(report)
-            raise
-        finally:
-            os.close(told)
+            ours.pop_all()  # the reader closes them
         self.pid = self._process.pid
         _logs.info(_logs.SERVER, "worker_started", "the process of an env began", pid=self.pid)
-        assert self._process.stderr is not None
         pipes.add(report, self._hear_report)
-        pipes.add(os.dup(self._process.stderr.fileno()), self._hear_stderr)
-        self._process.stderr.close()
+        pipes.add(errors, self._hear_stderr)
         secret = self.secret.hex()
         self._tell({**config, "report": told, "address": address, "secret": secret})
 
@@ -251,6 +246,14 @@ class Worker:
         self._open_line = self._open_line[-1000:]
         for line in lines[-_KEPT_LINES:]:
             self._lines.extend(_decoded(line))
+
+
+def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> Tuple[int, int]:
+    """Return the ends of a new pipe, each of which is closed with its stack."""
+    read, write = os.pipe()
+    ours.callback(os.close, read)
+    theirs.callback(os.close, write)
+    return read, write
 
 
 def _decoded(line: bytes) -> List[str]:

@@ -42,6 +42,7 @@ from .openings import Openings
 from .options import ServeOptions
 from .session import Session
 from .sessions import Sessions
+from .shortage import shortage_of
 from .tally import Tally
 
 PROBE_INTERVAL = 2.0
@@ -192,7 +193,7 @@ class Reception:
             body = self._answer(request)
             control = pack(Reply(request.op, request.id, self._boot, OK, body))
         except Exception as exc:
-            control = self._pack_error(request.op, request.id, exc)
+            control = self._pack_error(request.op, request.id, shortage_of(exc) or exc)
         self._listener.send(incoming.peer, control)
 
     def _complain(self, exc: Exception) -> None:
@@ -267,7 +268,7 @@ class Reception:
 
     def _answer_opening(self, peer: bytes, number: int, answer: Any) -> None:
         if isinstance(answer, Exception):
-            self._send_error(peer, OPEN, number, answer)
+            self._send_error(peer, OPEN, number, shortage_of(answer) or answer)
         else:
             self._listener.send(peer, pack(Reply(OPEN, number, self._boot, OK, answer)))
 

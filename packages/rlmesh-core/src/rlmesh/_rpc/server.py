@@ -19,6 +19,7 @@ from .reception import SETTLE_INTERVAL, Reception, new_boot_id
 from .service import Call, Failure, Outcome, Service
 from .session import Session
 from .sessions import Sessions
+from .shortage import shortage_of
 from .tally import Tally
 from .watchdog import Watchdog
 
@@ -226,5 +227,5 @@ class RpcServer(Reception):
                 check_size(control, payload, session.limits, OP_NAMES.get(op, "reply"))
         except Exception as exc:
             self._tally.errors += 1
-            return self._pack_error(op, number, exc), ()
+            return self._pack_error(op, number, shortage_of(exc) or exc), ()
         return control, payload

@@ -13,7 +13,7 @@ from typing import Any, Optional, Sequence, Tuple
 import zmq
 
 from rlmesh._forks import Inherited, leave_to_parent
-from rlmesh.errors import AddressError, SecurityError
+from rlmesh.errors import AddressError, ConnectionFailed, SecurityError
 
 from .address import parse_address
 from .carrier import ConnectionLost, Message
@@ -51,6 +51,7 @@ class ZmqConnection:
     Raises:
         AddressError: The address does not parse, or its port is 0.
         SecurityError: The token is too short, or the socket is another user's.
+        ConnectionFailed: This process has no more file descriptors, say.
     """
 
     def __init__(self, address: str, token: Token, max_message: int) -> None:
@@ -145,6 +146,31 @@ class ZmqConnection:
         self._connected = self._is_checked = False
         if self._unix_path:
             check_owner(self._unix_path)
+        try:
+            socket = self._new_socket()
+        except zmq.ZMQError as exc:
+            self._socket = _Nowhere()
+            raise ConnectionFailed(
+                f"no connection to {self._address} can be made: {exc.strerror}"
+            ) from exc
+        self._poller = zmq.Poller()
+        self._poller.register(socket, zmq.POLLIN)
+        self._poller.register(self._monitor, zmq.POLLIN)
+        self._socket = socket
+        self._release = weakref.finalize(self, _close, socket, self._monitor, os.getpid())
+        self._release.atexit = False
+        try:
+            socket.connect(self._endpoint)
+        except zmq.ZMQError as exc:
+            self._drop()
+            raise AddressError(f"address: cannot connect to {self._address}: {exc}") from exc
+
+    def _new_socket(self) -> Any:
+        """Return a socket that is watched by a new monitor.
+
+        Raises:
+            zmq.ZMQError: This process has no more of something.
+        """
         socket = self._context.socket(zmq.DEALER)
         socket.linger = 0
         socket.rcvtimeo = _FAST_WAIT_MS
@@ -161,24 +187,19 @@ class ZmqConnection:
         socket.routing_id = b"c" + os.urandom(15)
         socket.ipv6 = self._ipv6
         self._token.secure_client(socket)
-        self._monitor = socket.get_monitor_socket(_EVENTS)
-        self._poller = zmq.Poller()
-        self._poller.register(socket, zmq.POLLIN)
-        self._poller.register(self._monitor, zmq.POLLIN)
-        self._socket = socket
-        self._release = weakref.finalize(self, _close, socket, self._monitor, os.getpid())
-        self._release.atexit = False
         try:
-            socket.connect(self._endpoint)
-        except zmq.ZMQError as exc:
-            self._drop()
-            raise AddressError(f"address: cannot connect to {self._address}: {exc}") from exc
+            self._monitor = socket.get_monitor_socket(_EVENTS)
+        except zmq.ZMQError:
+            socket.close()
+            raise
+        return socket
 
     def _drop(self) -> None:
         # Without lingering: if the other side hangs up meanwhile, libzmq 4.3.5 may end the process
         # ("Assertion failed: !_io_error"). Whoever has to be sure that something arrived waits for
         # its answer.
-        self._release()
+        if self._release is not None:
+            self._release()
         self._socket = None
 
     def _read(self, flags: int = 0) -> Optional[Message]:
@@ -237,6 +258,16 @@ class ZmqConnection:
         else:
             reason = "it asks for a token (token=..., or RLMESH_TOKEN), or is not an RLMesh server"
         raise SecurityError(f"the handshake with {self._address} failed: {reason}")
+
+
+class _Nowhere:
+    """Takes the place of a socket that could not be made: a connection that is broken."""
+
+    def send(self, *args: Any, **options: Any) -> None:
+        raise zmq.Again
+
+    def recv(self, *args: Any, **options: Any) -> None:
+        raise ConnectionLost
 
 
 def _close(socket: Any, monitor: Any, pid: int) -> None:
