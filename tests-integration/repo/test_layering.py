@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
@@ -40,23 +41,21 @@ MAY_IMPORT = {
     "_envs": {*REQUESTS, "_runtime"},
     "_models": {*REQUESTS, "_runtime", "_envs"},
     "recorder": {*CONTRACT, "_runtime"},
+    "bases": {"_envs", "_models"},
     "__init__": {*REQUESTS, "_rlmesh", "_runtime", "_envs", "_models", "recorder"},
     "testing": {*REQUESTS, "_runtime", "_envs", "_models", "recorder", "__init__"},
     "_cli": {*REQUESTS, "_runtime", "_envs", "_models", "recorder", "__init__"},
 }
 
-# What a framework package may import of core: public modules, and the bases of its classes.
+# What a framework package may import of core: public modules.
 FOR_BACKENDS = (
     "rlmesh.Tensor",
     "rlmesh.backends",
+    "rlmesh.bases",
     "rlmesh.errors",
     "rlmesh.spaces",
     "rlmesh.specs",
     "rlmesh.types",
-    "rlmesh._envs.remote.RemoteEnvBase",
-    "rlmesh._envs.remote_vector.RemoteVectorEnvBase",
-    "rlmesh._models.remote.RemoteModelBase",
-    "rlmesh._models.base.ModelBase",
 )
 
 
@@ -117,6 +116,43 @@ def test_a_backend_imports_little_of_core() -> None:
                 if name.split(".")[0] == "rlmesh" and not known:
                     found.append(f"{source.relative_to(PACKAGES.parent)}:{line} imports {name}")
     assert found == []
+
+
+SHOWN = [
+    PACKAGES.parent / "README.md",
+    *sorted(PACKAGES.glob("*/README.md")),
+    *sorted((PACKAGES.parent / "docs").rglob("*.md")),
+    *sorted((PACKAGES.parent / "docs").rglob("*.py")),
+    *sorted(FOURTH_PARTY.parent.rglob("*.py")),
+    *sorted(FOURTH_PARTY.parent.rglob("*.toml")),
+]
+PRIVATE = re.compile(r"\brlmesh(\.\w+)*\._[a-z]\w*|from rlmesh[\w.]* import .*\b_[a-z]")
+
+
+def test_pages_and_examples_name_public_modules_only() -> None:
+    assert len(SHOWN) > 20
+    found = [
+        f"{path.relative_to(PACKAGES.parent)}:{number}: {line}"
+        for path in SHOWN
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if PRIVATE.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import rlmesh._wire",
+        "from rlmesh._envs.remote import RemoteEnvBase",
+        "from rlmesh import Model, _models",
+        "::: rlmesh._models.base.ModelBase",
+        "rlmesh.numpy._backend.BACKEND",
+    ],
+)
+def test_a_private_name_is_found_in_any_form(line: str) -> None:
+    assert PRIVATE.search(line)
+    assert not PRIVATE.search(line.replace("_", ""))
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rlmesh._envs.remote import RemoteEnvBase
-from rlmesh._envs.remote_vector import RemoteVectorEnvBase
-from rlmesh._models.base import ModelBase
-from rlmesh._models.remote import RemoteModelBase
+from rlmesh.bases import ModelBase, RemoteEnvBase, RemoteModelBase, RemoteVectorEnvBase
 from strict_backend._backend import BACKEND, StrictValue
 
 __all__ = ["BACKEND", "Model", "RemoteEnv", "RemoteModel", "RemoteVectorEnv", "StrictValue"]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import jax
-from rlmesh._envs.remote import RemoteEnvBase
-from rlmesh._envs.remote_vector import RemoteVectorEnvBase
-from rlmesh._models.remote import RemoteModelBase
+from rlmesh.bases import RemoteEnvBase, RemoteModelBase, RemoteVectorEnvBase
 from rlmesh.jax._backend import BACKEND, JaxValue
 
 

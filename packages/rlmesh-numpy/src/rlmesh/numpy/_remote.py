@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from numpy.typing import NDArray
-from rlmesh._envs.remote import RemoteEnvBase
-from rlmesh._envs.remote_vector import RemoteVectorEnvBase
-from rlmesh._models.remote import RemoteModelBase
+from rlmesh.bases import RemoteEnvBase, RemoteModelBase, RemoteVectorEnvBase
 from rlmesh.numpy._backend import BACKEND, NumpyValue
 
 

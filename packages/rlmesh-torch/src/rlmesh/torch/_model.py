@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlmesh._models.base import ModelBase
+from rlmesh.bases import ModelBase
 from rlmesh.torch._backend import BACKEND, TorchValue
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import torch
-from rlmesh._envs.remote import RemoteEnvBase
-from rlmesh._envs.remote_vector import RemoteVectorEnvBase
-from rlmesh._models.remote import RemoteModelBase
+from rlmesh.bases import RemoteEnvBase, RemoteModelBase, RemoteVectorEnvBase
 from rlmesh.torch._backend import BACKEND, TorchValue
 
 
