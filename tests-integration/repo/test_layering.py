@@ -14,13 +14,15 @@ CORE = PACKAGES / "rlmesh-core" / "src"
 FOURTH_PARTY = PACKAGES.parent / "tests-integration" / "fourth_party" / "src"
 
 # What each top-level module or package of core may import, besides itself: the ones below it.
-TEXT = {"_text"}
+TEXT = {"_text", "_once", "_tracebacks"}
 VALUES = {*TEXT, "errors", "_values", "types", "backends", "_version"}
 CONTRACT = {*VALUES, "spaces", "adapters", "_contract", "specs"}
 MESSAGES = {*CONTRACT, "_wire"}
 REQUESTS = {*MESSAGES, "_transport", "_rpc", "_tasks", "_logs", "_forks"}
 MAY_IMPORT = {
     "_text": set(),
+    "_once": set(),
+    "_tracebacks": set(),
     "errors": TEXT,
     "_version": set(),
     "_rlmesh": set(),

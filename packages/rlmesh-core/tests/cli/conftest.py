@@ -81,15 +81,15 @@ class Command:
 
     def serve(self, env: str = "envs:Walk", *options: str, **variables: str) -> Tuple[Any, str]:
         """Return a process of `rlmesh serve`, and its address."""
-        return self._serving("serve", env, *options, **variables)
+        return self.serving("serve", env, *options, **variables)
 
     def serve_model(
         self, policy: str = "policies:one", *options: str, **variables: str
     ) -> Tuple[Any, str]:
         """Return a process of `rlmesh serve-model`, and its address."""
-        return self._serving("serve-model", policy, *options, **variables)
+        return self.serving("serve-model", policy, *options, **variables)
 
-    def _serving(self, *arguments: str, **variables: str) -> Tuple[Any, str]:
+    def serving(self, *arguments: str, **variables: str) -> Tuple[Any, str]:
         process = self.start(*arguments, **variables)
         line = process.stdout.readline()
         match = re.fullmatch(r"Serving \S+ at (\S+)\n", line)

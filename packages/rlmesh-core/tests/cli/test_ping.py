@@ -64,3 +64,12 @@ def test_the_token_comes_from_the_environment(rlmesh):
     assert err.startswith("rlmesh: ")
     assert "token" in err
     assert err.count("\n") == 1
+
+
+def test_the_table_of_stats_fits_a_terminal(rlmesh, address):
+    rlmesh.run("run", "policies:one", address, "--seeds", "0:400")
+    status, out, _ = rlmesh.run("stats", address)
+    assert status == 0
+    header = next(line for line in out.splitlines() if line.startswith("  ms "))
+    assert header.split() == ["ms", "count", "mean", "p50", "p90", "p99", "max"]
+    assert max(map(len, out.splitlines())) < 80

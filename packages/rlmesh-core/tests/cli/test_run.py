@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import pty
 import re
 import signal
+import struct
+import termios
 
 import pytest
 from distributions import write_distribution
@@ -96,7 +100,8 @@ def test_ctrl_c_ends_all_lanes_and_frees_their_envs(rlmesh, served):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     status, _, err = rlmesh.finish(process)
-    assert (status, err) == (130, "")
+    assert status == 130
+    assert err.splitlines()[-1].startswith("rlmesh: interrupted")
     # All three places are free again.
     status, _, err = rlmesh.run(
         "run", "policies:one", address, "--seeds", "0:6", "--concurrency", "3"
@@ -334,3 +339,60 @@ def test_what_is_no_rule_of_success_is_refused(rlmesh, address):
     status, out, err = rlmesh.run("run", "policies:one", address, "--success", "first")
     assert (status, out) == (1, "")
     assert "success: expected 'last' or 'any'" in err
+
+
+@pytest.mark.parametrize("journal", [False, True])
+def test_an_interrupted_run_says_whether_the_same_command_goes_on(
+    rlmesh, address, tmp_path, journal
+):
+    arguments = ["run", "policies:InterruptedInThirdEpisode", address, "--seeds", "0:5"]
+    arguments += ["--journal", str(tmp_path / "run.jsonl")] if journal else []
+    status, out, err = rlmesh.run(*arguments)
+    assert (status, row(out, 3)) == (130, ["2", "of", "5"])
+    told = "run the same command to go on"
+    if not journal:
+        told = "the same command would play all episodes again, as there is no --journal FILE"
+    assert err == f"rlmesh: interrupted; {told}\n"
+
+
+def test_lanes_without_an_episode_are_told_of_once(rlmesh, address):
+    status, out, err = rlmesh.run("run", "policies:one", address, "--concurrency", "4")
+    assert (status, row(out)) == (0, ["1", "3", "100.0%", "3"])
+    assert err == (
+        "rlmesh: warning: concurrency: 4 lanes, and only 1 episode is to be played, so that the"
+        " others have nothing to do; seeds or max_episodes ask for more episodes\n"
+    )
+
+
+def test_what_a_run_waits_for_is_told_and_how_long(rlmesh, tmp_path):
+    nobody = f"unix://{tmp_path}/nobody"
+    for model, address, what in [
+        ("policies:one", nobody, "an env"),
+        (nobody, nobody, "a model"),
+    ]:
+        status, _, err = rlmesh.run("run", model, address, "--connect-timeout", "2.5")
+        assert status == 1
+        assert err.splitlines() == [
+            f"waiting for {what} at {nobody}: 2 s of 2 s",
+            f"rlmesh: no RLMesh server answered at {nobody} within 2.5 s",
+        ]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_progress_line_is_no_wider_than_the_terminal(rlmesh, address, width):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    process = rlmesh.start("run", "policies:one", address, "--seeds", "0:300", stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):
+        while True:
+            shown += os.read(ours, 10_000)
+    os.close(ours)
+    assert rlmesh.finish(process)[0] == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\r", shown.decode())
+    lines = [line.rstrip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+    assert max(map(len, lines)) < width
+    for line in lines:
+        assert re.match(r"polic\S* [━─]+ \d+/300", line)
+    assert any(" left" in line or re.search(r"\d:\d\d", line) for line in lines)

@@ -113,6 +113,14 @@ def test_what_cannot_be_served_is_a_sentence(rlmesh, arguments, sentence):
     assert "Serving" not in out
 
 
+@pytest.mark.parametrize("command", [["serve", "envs:Walk"], ["serve-model", "policies:one"]])
+def test_what_the_refusal_to_serve_strangers_names_is_there(rlmesh, command):
+    status, _, err = rlmesh.run(*command, "--address", "0.0.0.0:0")
+    assert (status, "accept the risk with --allow-insecure" in err) == (1, True)
+    _, address = rlmesh.serving(*command, "--address", "0.0.0.0:0", "--allow-insecure")
+    assert address.startswith("tcp://0.0.0.0:")
+
+
 def test_a_taken_address_is_a_sentence_and_builds_no_env(rlmesh, address):
     status, out, err = rlmesh.run("serve", "envs:Walk", "--address", address)
     assert (status, out) == (1, "")

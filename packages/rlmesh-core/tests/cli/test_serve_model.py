@@ -59,7 +59,8 @@ def test_ctrl_c_interrupts_a_predict_that_takes_long(rlmesh, address):
     assert (status, err) == (0, "")
     assert out.endswith("closed\nstopped\n")
     runner.send_signal(signal.SIGINT)
-    assert rlmesh.finish(runner) == (130, "", "")
+    status, out, err = rlmesh.finish(runner)
+    assert (status, out, err) == (130, "", "rlmesh: interrupted before an episode was finished\n")
 
 
 def test_a_signal_while_the_policy_is_built_stops_it_quietly(rlmesh):
@@ -143,7 +144,8 @@ def test_a_run_that_is_stopped_ends_its_episode_at_the_model(rlmesh, address):
             pass
     runner.terminate()
     status, out, err = rlmesh.finish(runner)
-    assert (status, err) == (130, "")
+    assert status == 130
+    assert err.startswith("rlmesh: interrupted; ")
     assert " of 1000000" in out
     process.terminate()
     _, out, _ = rlmesh.finish(process)

@@ -11,6 +11,7 @@ def main() -> None:
     try:
         from .app import app
         from .failure import describe
+        from .logs import show_warnings
     except ModuleNotFoundError as exc:
         if exc.name not in ("typer", "rich"):
             raise
@@ -20,6 +21,7 @@ def main() -> None:
         )
     # A terminated command gives back what it holds, as with Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    show_warnings()
     try:
         app()
     except Exception as exc:

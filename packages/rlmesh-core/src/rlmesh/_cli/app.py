@@ -145,6 +145,13 @@ SUCCESS = typer.Option(
     " or 'any', by that of any step; with a key of info, 'any:goal_reached', or a number to reach,"
     " 'last:coverage>=0.95'.",
 )
+CONNECT_TIMEOUT = typer.Option(
+    None,
+    min=0.1,
+    metavar="S",
+    help="Seconds to find a server, and to restore a broken connection; 10 for an env and 60 for a"
+    " model unless given.",
+)
 FILES = typer.Argument(metavar="FILE...", help="Journals and saved results.")
 SAVE = typer.Option(None, "--save", metavar="FILE", help="Where to write the merged result.")
 TIMEOUT = typer.Option(5.0, min=0.1, metavar="SECONDS", help="How long to look for the server.")
@@ -168,6 +175,9 @@ READY_FD = typer.Option(
     min=3,
     metavar="N",
     help="A file descriptor that gets the address once clients are answered.",
+)
+ALLOW_INSECURE = typer.Option(
+    False, "--allow-insecure", help="Serve other machines without a token; anybody can connect."
 )
 LEVELS = "debug|info|warning|error"
 LOG_HELP = "What is logged to stderr."
@@ -203,6 +213,7 @@ def serve(
     session_grace: Optional[float] = SESSION_GRACE,
     ready_file: Optional[str] = READY_FILE,
     ready_fd: Optional[int] = READY_FD,
+    allow_insecure: bool = ALLOW_INSECURE,
     log_level: str = LOG_LEVEL,
     log_json: bool = LOG_JSON,
 ) -> None:
@@ -214,6 +225,7 @@ def serve(
         session_grace=session_grace,
         ready_file=ready_file,
         ready_fd=ready_fd,
+        allow_insecure=allow_insecure,
     )
     serve_env(env, address, kwargs, options, expose or ())
 
@@ -229,6 +241,7 @@ def serve_policy(
     session_grace: Optional[float] = SESSION_GRACE,
     ready_file: Optional[str] = READY_FILE,
     ready_fd: Optional[int] = READY_FD,
+    allow_insecure: bool = ALLOW_INSECURE,
     log_level: str = LOG_LEVEL,
     log_json: bool = LOG_JSON,
 ) -> None:
@@ -239,6 +252,7 @@ def serve_policy(
         session_grace=session_grace,
         ready_file=ready_file,
         ready_fd=ready_fd,
+        allow_insecure=allow_insecure,
     )
     serve_model(policy, address, backend, options, factory, stateless)
 
@@ -263,6 +277,7 @@ def run(
     batch_padding: bool = BATCH_PADDING,
     journal: Optional[str] = JOURNAL,
     success: Optional[str] = SUCCESS,
+    connect_timeout: Optional[float] = CONNECT_TIMEOUT,
     log_level: str = RUN_LOG_LEVEL,
     log_json: bool = LOG_JSON,
 ) -> None:
@@ -287,6 +302,7 @@ def run(
         batch_padding=batch_padding,
         journal=journal,
         success=success,
+        connect_timeout=connect_timeout,
     )
 
 

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Iterator, Optional
 
 from rlmesh._text import printable_lines
+from rlmesh._tracebacks import trimmed
 from rlmesh.errors import RLMeshError
 
 
@@ -24,7 +25,8 @@ def describe(exc: Exception) -> str:
         return f"rlmesh: {exc}"
     if ours and isinstance(exc, ValueError):
         return f"rlmesh: {printable_lines(exc, margin='  ')}"
-    shown = trace or exc.__traceback__
+    exc.__traceback__ = trace or exc.__traceback__
+    shown = trimmed(exc)
     parts = traceback.format_exception(type(exc), exc, shown)
     return "\n".join(map(_printable_part, parts)).rstrip()
 

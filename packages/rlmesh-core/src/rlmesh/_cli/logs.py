@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import warnings
 from typing import Any, Dict
 
+import typer
+
 from rlmesh._logs import ROOT, fields_of
-from rlmesh._text import printable, printable_json
+from rlmesh._text import printable, printable_json, printable_lines
+
+_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -29,6 +35,19 @@ def log_to_stderr(level: str, as_json: bool = False) -> None:
     # Not a second time, by what a policy's module may have set up.
     ROOT.propagate = False
     ROOT.setLevel(level.upper())
+
+
+def show_warnings() -> None:
+    """Show warnings of RLMesh as a line on stderr, without a place in its source."""
+    others = warnings.showwarning
+
+    def show(message: Any, category: Any, filename: str, *arguments: Any, **named: Any) -> None:
+        if filename.startswith(_PACKAGE):
+            typer.echo(f"rlmesh: warning: {printable_lines(message)}", err=True)
+        else:
+            others(message, category, filename, *arguments, **named)
+
+    warnings.showwarning = show
 
 
 class _Line(logging.Formatter):

@@ -64,9 +64,13 @@ def print_stats(address: str, timeout: float, as_json: bool) -> None:
     times = {phase: latency for phase, latency in found.latencies.items() if latency.count}
     if times:
         names = [name for name in asdict(Latency(0, 0, 0, 0, 0, 0)) if name != "count"]
-        typer.echo("\n  " + _row("ms", ["count", *names]))
-        for phase, latency in times.items():
-            typer.echo(printable("  " + _row(phase, _cells(latency, names)), _LONGEST))
+        rows = [["ms", "count", *names]]
+        rows += [[phase, *_cells(latency, names)] for phase, latency in times.items()]
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        typer.echo()
+        for name, *cells in rows:
+            ends = (f"{cell:>{width + 2}}" for cell, width in zip(cells, widths[1:]))
+            typer.echo(printable(f"  {name:<{widths[0]}}{''.join(ends)}", _LONGEST))
 
 
 def _print_facts(role: str, address: str, draining: bool, facts: Any) -> None:
@@ -79,10 +83,6 @@ def _print_facts(role: str, address: str, draining: bool, facts: Any) -> None:
 
 def _cells(latency: Latency, names: List[str]) -> List[str]:
     return [f"{latency.count:,}", *(f"{getattr(latency, name) * 1000:,.3f}" for name in names)]
-
-
-def _row(name: str, cells: List[str]) -> str:
-    return f"{name:<10}" + "".join(f"{cell:>12}" for cell in cells)
 
 
 def _uptime(seconds: float) -> str:

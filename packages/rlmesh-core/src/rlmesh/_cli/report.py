@@ -7,10 +7,12 @@ from types import TracebackType
 from typing import Optional, Sequence, Type
 
 from rich import box, progress
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from rlmesh._runtime.line import ProgressLine, progress_line, wait_line
 from rlmesh._runtime.progress import Progress
 from rlmesh._runtime.results import EpisodeError, RunResult
 from rlmesh._text import printable
@@ -22,28 +24,36 @@ _LONGEST = 1000
 class ProgressBar:
     """A progress line on stderr while the `with` block runs; nothing where that is no terminal.
 
+    What is waited for is shown in its place; without a terminal, on a line now and then.
+
     Args:
         name: What is run.
         total: Number of episodes.
     """
 
     def __init__(self, name: str, total: int) -> None:
+        column = _Line(name, total)
         self._line = progress.Progress(
-            progress.TextColumn("{task.description}", markup=False),
-            progress.BarColumn(bar_width=20),
-            progress.TextColumn("{task.fields[summary]}", markup=False),
+            column,
             console=Console(stderr=True),
             transient=True,
             # A policy's prints belong where stdout goes, unless they would break the line.
             redirect_stdout=sys.stdout.isatty(),
             disable=not sys.stderr.isatty(),
         )
-        self._task = self._line.add_task(printable(name), total=total, summary="")
+        self._column = column
+        self._plain = ProgressLine()
+        self._line.add_task("", total=total)
 
     def update(self, progress: Progress) -> None:
         """Show how the run gets on."""
-        done = progress.result.num_episodes + progress.result.num_errors
-        self._line.update(self._task, completed=done, summary=str(progress))
+        self._column.progress = progress
+
+    def wait(self, waits: Sequence[object]) -> None:
+        """Show what is waited for."""
+        self._column.waits = waits
+        if self._line.disable:
+            self._plain.wait(waits)
 
     def __enter__(self) -> ProgressBar:
         self._line.start()
@@ -56,6 +66,36 @@ class ProgressBar:
         trace: Optional[TracebackType],
     ) -> None:
         self._line.stop()
+
+
+class _Line(progress.ProgressColumn):
+    """What a run shows, as much of it as the terminal has room for."""
+
+    def __init__(self, name: str, total: int) -> None:
+        super().__init__()
+        self.progress: Optional[Progress] = None
+        self.waits: Sequence[object] = ()
+        self._name, self._total = name, total
+
+    def render(self, task: progress.Task) -> RenderableType:
+        """Return the line, whose width is known when it is drawn."""
+        return _Fitted(self)
+
+    def text(self, width: int) -> str:
+        """Return what fits."""
+        line = progress_line(self.progress, width, self._name, self._total)
+        return wait_line(self.waits, width) or line
+
+
+class _Fitted:
+    def __init__(self, line: _Line) -> None:
+        self._line = line
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(self._line.text(console.width), no_wrap=True, overflow="crop")
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, console.width)
 
 
 def print_result(title: str, result: RunResult, total: int) -> None:

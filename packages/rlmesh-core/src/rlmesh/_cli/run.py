@@ -11,6 +11,8 @@ import typer
 
 from rlmesh._models.evaluator import Evaluator
 from rlmesh._models.remote import RemoteModel
+from rlmesh._rpc.dial import MODEL_CONNECT_TIMEOUT
+from rlmesh._rpc.waits import telling
 from rlmesh._runtime.plan import plan_episodes
 from rlmesh._runtime.results import RunResult
 from rlmesh._transport.address import parse_address
@@ -52,10 +54,13 @@ def run_model(
     chosen = None if seeds is None else parse_seeds(seeds)
     total = len(plan_episodes(chosen, max_episodes))
     result: Optional[RunResult] = None
+    interrupted = False
     try:
         with ExitStack() as resources:
-            model = _evaluator(name, backend, factory, stateless, resources)
             progress = resources.enter_context(ProgressBar(name, total))
+            resources.enter_context(telling(progress.wait))
+            timeout = options.get("connect_timeout")
+            model = _evaluator(name, backend, factory, stateless, timeout, resources)
             result = model.run(
                 list(addresses),
                 seeds=chosen,
@@ -65,21 +70,41 @@ def run_model(
             )
     except BaseException as exc:
         result = getattr(exc, "run_result", None)
-        if isinstance(exc, KeyboardInterrupt):
-            raise typer.Exit(130) from None
-        raise
+        interrupted = isinstance(exc, KeyboardInterrupt)
+        if not interrupted:
+            raise
     finally:
         if result is not None and options.get("on_error") != "record":
             # The one that ended the run is told below.
             result = replace(result, errors=())
         if result is not None and (result.episodes or result.errors):
             print_result(f"{name} on {', '.join(addresses)}", result, total)
+    if interrupted:
+        typer.echo(_interrupted(result, options.get("journal")), err=True)
+        raise typer.Exit(130)
     if result is not None and result.errors:
         raise typer.Exit(1)
 
 
+def _interrupted(result: Optional[RunResult], journal: Optional[str]) -> str:
+    """Return what to say of a run that Ctrl-C or SIGTERM has ended."""
+    if journal is not None:
+        return "rlmesh: interrupted; run the same command to go on"
+    if result is not None and result.episodes:
+        return (
+            "rlmesh: interrupted; the same command would play all episodes again, as there is no"
+            " --journal FILE"
+        )
+    return "rlmesh: interrupted before an episode was finished"
+
+
 def _evaluator(
-    name: str, backend: Optional[str], factory: bool, stateless: bool, resources: ExitStack
+    name: str,
+    backend: Optional[str],
+    factory: bool,
+    stateless: bool,
+    connect_timeout: Optional[float],
+    resources: ExitStack,
 ) -> Evaluator[Any, Any]:
     """Return the model of a name, or a client of the one at an address."""
     if not _is_address(name):
@@ -87,7 +112,8 @@ def _evaluator(
     for option, given in (("backend", backend), ("factory", factory), ("stateless", stateless)):
         if given:
             raise ValueError(f"--{option}: the model at {name} has its own; got {given!r} besides")
-    return resources.enter_context(RemoteModel(name))
+    timeout = MODEL_CONNECT_TIMEOUT if connect_timeout is None else connect_timeout
+    return resources.enter_context(RemoteModel(name, connect_timeout=timeout))
 
 
 def _is_address(text: str) -> bool:

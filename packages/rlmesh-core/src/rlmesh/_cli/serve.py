@@ -16,6 +16,8 @@ from rlmesh._rpc.options import ServeOptions
 from rlmesh._text import printable
 from rlmesh._transport.address import parse_address
 from rlmesh._transport.security import TOKEN_VARIABLE, Token
+from rlmesh._transport.server import ALLOW_INSECURE
+from rlmesh.errors import SecurityError
 
 from .load import keyword_arguments, load_model
 
@@ -102,10 +104,18 @@ def serve_model(
 
 def _serve(server: ServerBase, name: str, use: _Use) -> None:
     try:
-        _announce(name, server.bind(), use)
+        _announce(name, _bound(server), use)
         server.serve()
     finally:
         server.shutdown()
+
+
+def _bound(server: ServerBase) -> str:
+    """Bind a server, and return its address; an error names the command's own option."""
+    try:
+        return server.bind()
+    except SecurityError as exc:
+        raise SecurityError(str(exc).replace(ALLOW_INSECURE, "--allow-insecure")) from None
 
 
 def _announce(name: str, address: str, use: _Use) -> None:

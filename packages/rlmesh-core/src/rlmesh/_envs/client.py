@@ -12,7 +12,7 @@ from rlmesh._contract.peer import Limits
 from rlmesh._rpc.arrivals import Unread, Way
 from rlmesh._rpc.calls import BLOCKING, Caller
 from rlmesh._rpc.client import RpcClient
-from rlmesh._rpc.dial import dial, goodbye
+from rlmesh._rpc.dial import ENV_CONNECT_TIMEOUT, dial, goodbye
 from rlmesh._rpc.direct import DirectClient
 from rlmesh._tasks import complete
 from rlmesh._transport.client import ZmqConnection
@@ -65,7 +65,7 @@ class EnvClient:
         address: str,
         token: Token,
         *,
-        connect_timeout: float = 10.0,
+        connect_timeout: float = ENV_CONNECT_TIMEOUT,
         step_timeout: float = 60.0,
         reset_timeout: float = 300.0,
         takeover: bool = False,
@@ -79,6 +79,7 @@ class EnvClient:
         self._selection: Optional[Selection] = None
         self._wish = (takeover, busy_timeout, reset_timeout)
         self._caller: Caller = BLOCKING
+        self._lane: Optional[int] = None
         self._rpc: Optional[RpcClient] = None
         self._goodbye: Optional[weakref.finalize[..., object]] = None
         self._closed = False
@@ -91,16 +92,18 @@ class EnvClient:
         """For how long the reply of the last `call` lay unread."""
         return self._caller.unread
 
-    async def connect(self, caller: Caller) -> None:
+    async def connect(self, caller: Caller, lane: Optional[int] = None) -> None:
         """Open the session, if there was none yet.
 
         Args:
             caller: How to wait for the server from now on.
+            lane: The number of the lane that it is for, in a run with several.
 
         Raises:
             RLMeshError: See `RemoteEnvBase`.
         """
         self._caller = caller
+        self._lane = lane
         if self._rpc is None:
             self.contract = await self._open()
 
@@ -173,7 +176,7 @@ class EnvClient:
 
     async def _open(self, previous: Optional[RpcClient] = None) -> EnvContract:
         """Open a session; the server may not know yet that the previous one is over."""
-        rpc = dial(self.address, self._token, self._connect_timeout, "env")
+        rpc = dial(self.address, self._token, self._connect_timeout, "env", self._lane)
         # Before anything else, so that `close` ends also this.
         self._goodbye = goodbye(self, rpc)
         try:
@@ -238,8 +241,8 @@ class EnvCalls(Protocol):
         """For how long the reply of the last `call` lay unread."""
         ...
 
-    async def connect(self, caller: Caller) -> None:
-        """Be ready for calls; `caller` says how to wait for them."""
+    async def connect(self, caller: Caller, lane: Optional[int] = None) -> None:
+        """Be ready for calls; `caller` says how to wait for them, `lane` for whom."""
         ...
 
     async def call(

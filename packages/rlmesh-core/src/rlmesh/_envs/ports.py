@@ -7,6 +7,7 @@ from typing import Any, Optional, Sequence, Tuple, Union
 
 from rlmesh._rpc.arrivals import Unread
 from rlmesh._rpc.calls import BLOCKING, Caller
+from rlmesh._rpc.dial import ENV_CONNECT_TIMEOUT
 from rlmesh._runtime.ports import EnvPort
 from rlmesh._tasks import complete
 from rlmesh._transport.security import Token
@@ -24,12 +25,15 @@ LaneEnv = Union[EnvCalls, SubEnv]
 """What a lane steps in: an env, or one sub-env of a vector env."""
 
 
-def find_env(env_or_address: Any, token: Token) -> Tuple[EnvCalls, bool]:
+def find_env(
+    env_or_address: Any, token: Token, connect_timeout: Optional[float] = None
+) -> Tuple[EnvCalls, bool]:
     """Return what executes requests on an env, and whether it was made here.
 
     Args:
         env_or_address: An env object, an object with an `address`, or an address.
         token: The server's secret, where an address is dialed.
+        connect_timeout: Seconds to find that server; None is `ENV_CONNECT_TIMEOUT`.
 
     Raises:
         TypeError: It is none of these.
@@ -45,7 +49,9 @@ def find_env(env_or_address: Any, token: Token) -> Tuple[EnvCalls, bool]:
             "env_or_address: expected an env with reset() and step(), an object with an address,"
             f" or an address such as '127.0.0.1:5555', got {env_or_address!r}"
         )
-    return EnvClient(address, Token(token)), True
+    if connect_timeout is None:
+        connect_timeout = ENV_CONNECT_TIMEOUT
+    return EnvClient(address, Token(token), connect_timeout=connect_timeout), True
 
 
 def open_port(
@@ -108,7 +114,7 @@ class LocalClient:
         self.contract = self._env.contract()
         self._service = new_service(self._env, self.contract)
 
-    async def connect(self, caller: Caller) -> None:
+    async def connect(self, caller: Caller, lane: Optional[int] = None) -> None:
         """Do nothing: an env in this process is there, and is waited for by calling it."""
 
     async def call(

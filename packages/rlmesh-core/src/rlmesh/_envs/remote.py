@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Dict, Generic, Mapping, Optional, Tuple, Type,
 from rlmesh._contract.contract import EnvContract
 from rlmesh._contract.env_spec import EnvSpec
 from rlmesh._rpc.calls import BLOCKING
+from rlmesh._rpc.dial import ENV_CONNECT_TIMEOUT
 from rlmesh._tasks import complete
 from rlmesh._transport.security import Token
 from rlmesh.backends import Backend, NativeBackend
@@ -49,7 +50,7 @@ class RemoteBase:
         address: str,
         *,
         token: str = "",
-        connect_timeout: float = 10.0,
+        connect_timeout: float = ENV_CONNECT_TIMEOUT,
         step_timeout: float = 60.0,
         reset_timeout: float = 300.0,
         takeover: bool = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -10,6 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Set
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._contract.scalars import as_flag
+from rlmesh._once import warn_once
 from rlmesh._tasks import Promise
 from rlmesh._values.native import NativeBackend
 from rlmesh._values.tensor import Tensor
@@ -411,13 +411,12 @@ class VectorHub:
         return request.seed if isinstance(request, _Reset) else None
 
     def _warn(self) -> None:
-        warnings.warn(
+        text = (
             f"seeds: {self._view.contract.env_id!r} resets its sub-envs by itself (autoreset mode"
             f" {self.mode!r}), so that only the first episode of each is seeded, and results record"
-            f" the seed None; mode {DISABLED!r} seeds every episode",
-            UserWarning,
-            stacklevel=2,
+            f" the seed None; mode {DISABLED!r} seeds every episode"
         )
+        warn_once(text, text, UserWarning)
 
 
 def split_infos(infos: Mapping[Any, Any], count: int) -> List[Dict[Any, Any]]:

@@ -19,10 +19,12 @@ from typing import Any, Deque, Dict, Iterator, Optional, Tuple, Union
 
 from rlmesh import _logs
 from rlmesh._contract.contract import EnvContract
+from rlmesh._once import warnings_once
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.server import RpcServer
 from rlmesh._rpc.service import Service
 from rlmesh._rpc.shortage import shortage_of
+from rlmesh._transport.address import parse_address
 from rlmesh._transport.security import Token
 from rlmesh._transport.server import ZmqListener
 from rlmesh._wire.errors import error_to_wire
@@ -72,7 +74,9 @@ def main(config: Dict[str, Any]) -> None:
     lifeline.hold(server)
     try:
         report.tell({"contract": service.describe()})
-        with report.counting(server):
+        # Beside its socket, where the other workers of the same server note the same.
+        folder = os.path.dirname(parse_address(config["address"]).path)
+        with report.counting(server), warnings_once(folder or None):
             server.run()
     finally:
         # The env may have forked this process.

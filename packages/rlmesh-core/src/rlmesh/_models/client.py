@@ -43,7 +43,7 @@ class RemotePolicy:
     A session that is lost is replaced before the next episode; the model must be the same.
 
     Args:
-        dial: Returns a client of the model's server.
+        dial: Returns a client of the model's server, for a lane.
         timeouts: See `Timeouts`.
         caller: How to wait for the server.
         way: Tells how long the way to the server is, for all lanes.
@@ -61,7 +61,7 @@ class RemotePolicy:
 
     def __init__(
         self,
-        dial: Callable[[], RpcClient],
+        dial: Callable[[Optional[int]], RpcClient],
         timeouts: Timeouts,
         caller: Caller,
         way: Way,
@@ -109,7 +109,7 @@ class RemotePolicy:
 
     async def _open(self) -> Mapping[str, Any]:
         """Open a session; return what the model needs."""
-        rpc, previous = self._dial(), self._goodbye
+        rpc, previous = self._dial(self._lane), self._goodbye
         # Before anything else, so that `close` ends also this.
         self._goodbye = goodbye(self, rpc)
         try:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar, Union, overload
 
+from rlmesh._rpc.dial import MODEL_CONNECT_TIMEOUT
+from rlmesh._rpc.waits import telling
 from rlmesh._runtime.files import PathLike
 from rlmesh._runtime.hooks import RunHooks
 from rlmesh._runtime.lane import MAX_STEPS
+from rlmesh._runtime.line import ProgressLine
 from rlmesh._runtime.progress import Progress
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import Session
@@ -46,6 +49,7 @@ def run(
     progress: Union[bool, Callable[[Progress], None]] = False,
     journal: Optional[PathLike] = None,
     success: Optional[Success] = None,
+    connect_timeout: Optional[float] = None,
 ) -> RunResult:
     """Drive a model against an env, wherever they are, and return what came of it.
 
@@ -72,12 +76,19 @@ def run(
         progress: See `Model.run`.
         journal: See `Model.run`.
         success: See `Model.run`.
+        connect_timeout: Seconds to find whatever is dialed, and to restore a broken connection to
+            it; None is 10 for an env, and 60 for a model, which may have to import torch or JAX
+            first. See `Model.run`.
 
     Raises:
         ValueError, TypeError, RLMeshError: As `Model.run`.
     """
     token = Token(token)
-    with _evaluator(model, token) as evaluator:
+    if progress is True:
+        progress = ProgressLine()
+    with telling(getattr(progress, "wait", None)), _evaluator(
+        model, token, connect_timeout
+    ) as evaluator:
         return evaluator.run(
             env,
             seeds=seeds,
@@ -100,6 +111,7 @@ def run(
             progress=progress,
             journal=journal,
             success=success,
+            connect_timeout=connect_timeout,
         )
 
 
@@ -114,6 +126,7 @@ def session(
     execution_horizon: Optional[int] = None,
     max_episode_steps: int = MAX_STEPS,
     success: Optional[Success] = None,
+    connect_timeout: Optional[float] = None,
 ) -> Session[ObsT, ActT]: ...
 
 
@@ -128,6 +141,7 @@ def session(
     execution_horizon: Optional[int] = None,
     max_episode_steps: int = MAX_STEPS,
     success: Optional[Success] = None,
+    connect_timeout: Optional[float] = None,
 ) -> Session[Value, Value]: ...
 
 
@@ -141,6 +155,7 @@ def session(
     execution_horizon: Optional[int] = None,
     max_episode_steps: int = MAX_STEPS,
     success: Optional[Success] = None,
+    connect_timeout: Optional[float] = None,
 ) -> Session[Any, Any]:
     """Return a model and an env as a session, for a loop of one's own.
 
@@ -153,12 +168,13 @@ def session(
         execution_horizon: As for `run`.
         max_episode_steps: As for `run`.
         success: As for `run`.
+        connect_timeout: As for `run`.
 
     Raises:
         ValueError, TypeError, RLMeshError: As `run`.
     """
     token = Token(token)
-    with _evaluator(model, token) as evaluator:
+    with _evaluator(model, token, connect_timeout) as evaluator:
         return evaluator.session(
             env,
             instruction=instruction,
@@ -167,16 +183,20 @@ def session(
             execution_horizon=execution_horizon,
             max_episode_steps=max_episode_steps,
             success=success,
+            connect_timeout=connect_timeout,
         )
 
 
 @contextmanager
-def _evaluator(model: object, token: Token) -> Iterator[Evaluator[Any, Any]]:
+def _evaluator(
+    model: object, token: Token, connect_timeout: Optional[float]
+) -> Iterator[Evaluator[Any, Any]]:
     """Give what runs: the model itself, or for an address a client, which is closed after it."""
     if isinstance(model, Evaluator):
         yield model
     elif isinstance(model, str):
-        with RemoteModel(model, token=token) as remote:
+        timeout = MODEL_CONNECT_TIMEOUT if connect_timeout is None else connect_timeout
+        with RemoteModel(model, token=token, connect_timeout=timeout) as remote:
             yield remote
     else:
         raise TypeError(

@@ -28,8 +28,10 @@ from typing import (
 from rlmesh._envs.client import EnvCalls
 from rlmesh._envs.ports import LaneEnv, find_env, give_back
 from rlmesh._envs.vector_lanes import SubEnv
+from rlmesh._once import warnings_once
 from rlmesh._rpc.calls import BLOCKING, LONG, Caller, Calls
 from rlmesh._rpc.signals import on_signal
+from rlmesh._rpc.waits import telling
 from rlmesh._runtime.awaitables import checked
 from rlmesh._runtime.collector import Collector
 from rlmesh._runtime.driver import Driver
@@ -37,14 +39,16 @@ from rlmesh._runtime.files import PathLike
 from rlmesh._runtime.hooks import RunEvent, RunHooks, Watch, checked_hooks
 from rlmesh._runtime.journal import Journal
 from rlmesh._runtime.lane import MAX_STEPS, Lane
+from rlmesh._runtime.line import ProgressLine
 from rlmesh._runtime.plan import PlannedEpisode, plan_episodes
 from rlmesh._runtime.ports import EnvPort, Policy
-from rlmesh._runtime.progress import Meter, Progress, ProgressLine
+from rlmesh._runtime.progress import Meter, Progress
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import Session
 from rlmesh._runtime.success import Success, SuccessNotice, SuccessRule
 from rlmesh._runtime.timing import ModelClock, Timing
 from rlmesh._tasks import run_together
+from rlmesh._tracebacks import trimmed
 from rlmesh._transport.security import Token
 from rlmesh.adapters.selection import Selection
 from rlmesh.errors import Busy
@@ -86,6 +90,7 @@ class Evaluator(Generic[ObsT, ActT]):
         progress: Union[bool, OnProgress] = False,
         journal: Optional[PathLike] = None,
         success: Optional[Success] = None,
+        connect_timeout: Optional[float] = None,
     ) -> RunResult:
         """Drive this model against an env, or several at once, and return what came of it.
 
@@ -138,6 +143,9 @@ class Evaluator(Generic[ObsT, ActT]):
                 called at the end of each episode with the infos of its reset and all its steps, and
                 returns a bool, or None for an episode that says nothing. None is `"last"`, with one
                 warning where an episode was a success earlier and not at its end.
+            connect_timeout: Seconds to find the server of an address that is dialed, and to restore
+                a broken connection to it; None is 10. What is waited for is logged after 2 s, and
+                shown by `progress=True`. A `RemoteModel` or `RemoteEnv` has its own.
 
         Raises:
             ValueError: No episode is asked for, an instruction for a model without text input, a
@@ -166,6 +174,7 @@ class Evaluator(Generic[ObsT, ActT]):
             batch_padding=batch_padding,
             concurrency=concurrency,
             episodes=len(planned),
+            connect_timeout=connect_timeout,
             retries=retries,
             on_error=on_error,
             success=SuccessRule.of(success),
@@ -176,7 +185,7 @@ class Evaluator(Generic[ObsT, ActT]):
         tell = on_result and checked("on_result", on_result)
         collector = Collector(watch, tell, terms.success)
         try:
-            with ExitStack() as resources:
+            with warnings_once(), telling(getattr(show, "wait", None)), ExitStack() as resources:
                 if journal is not None:
                     collector.journal = resources.enter_context(Journal(journal))
                 joined = self._join(targets, terms, token, close_env, resources)
@@ -185,7 +194,7 @@ class Evaluator(Generic[ObsT, ActT]):
             error: Any = exc
             with suppress(AttributeError, TypeError):
                 error.run_result = collector.result()
-            raise
+            raise exc.with_traceback(trimmed(exc))  # noqa: B904 - it is the same one
         return collector.result(timing)
 
     def session(
@@ -198,6 +207,7 @@ class Evaluator(Generic[ObsT, ActT]):
         execution_horizon: Optional[int] = None,
         max_episode_steps: int = MAX_STEPS,
         success: Optional[Success] = None,
+        connect_timeout: Optional[float] = None,
     ) -> Session[ObsT, ActT]:
         """Return this model and an env as a session, for a loop of one's own.
 
@@ -209,6 +219,7 @@ class Evaluator(Generic[ObsT, ActT]):
             execution_horizon: As for `run`.
             max_episode_steps: As for `run`.
             success: As for `run`.
+            connect_timeout: As for `run`.
 
         Raises:
             ValueError, TypeError, RLMeshError: As `run`.
@@ -231,6 +242,7 @@ class Evaluator(Generic[ObsT, ActT]):
             max_episode_steps,
             session=True,
             success=SuccessRule.of(success),
+            connect_timeout=connect_timeout,
         )
         with ExitStack() as resources:
             joined = self._join(Targets([env_or_address], []), terms, token, close_env, resources)
@@ -244,6 +256,7 @@ class Evaluator(Generic[ObsT, ActT]):
         execution_horizon: Optional[int] = None,
         on_result: Optional[OnResult] = None,
         success: Optional[Success] = None,
+        connect_timeout: Optional[float] = None,
     ) -> None:
         """Run unseeded episodes against a served env until Ctrl-C or SIGTERM, then return.
 
@@ -253,6 +266,7 @@ class Evaluator(Generic[ObsT, ActT]):
             execution_horizon: As for `run`.
             on_result: As for `run`.
             success: As for `run`.
+            connect_timeout: As for `run`.
 
         Raises:
             TypeError: The address is no str.
@@ -275,7 +289,14 @@ class Evaluator(Generic[ObsT, ActT]):
         try:
             with on_signal(interrupt, signal.SIGINT, signal.SIGTERM):
                 self._work(
-                    env_address, token, execution_horizon, episodes, on_result, success, check
+                    env_address,
+                    token,
+                    execution_horizon,
+                    episodes,
+                    on_result,
+                    success,
+                    connect_timeout,
+                    check,
                 )
         except KeyboardInterrupt:
             return
@@ -290,6 +311,7 @@ class Evaluator(Generic[ObsT, ActT]):
         execution_horizon: Optional[int] = None,
         on_result: Optional[OnResult] = None,
         success: Optional[Success] = None,
+        connect_timeout: Optional[float] = None,
     ) -> None:
         """Run a number of episodes against a served env.
 
@@ -301,6 +323,7 @@ class Evaluator(Generic[ObsT, ActT]):
             execution_horizon: As for `run`.
             on_result: As for `run`.
             success: As for `run`.
+            connect_timeout: As for `run`.
 
         Raises:
             TypeError: The address is no str, or the number no integer.
@@ -308,7 +331,15 @@ class Evaluator(Generic[ObsT, ActT]):
         """
         token = Token(token)
         episodes = plan_episodes(seeds, max_episodes)
-        self._work(env_address, token, execution_horizon, episodes, on_result, success)
+        self._work(
+            env_address,
+            token,
+            execution_horizon,
+            episodes,
+            on_result,
+            success,
+            connect_timeout,
+        )
 
     def _work(
         self,
@@ -318,6 +349,7 @@ class Evaluator(Generic[ObsT, ActT]):
         episodes: Iterable[PlannedEpisode],
         on_result: Optional[OnResult],
         success: Optional[Success],
+        connect_timeout: Optional[float],
         tick: Optional[Callable[[], None]] = None,
     ) -> None:
         """Run episodes against a served env, and keep nothing of them."""
@@ -326,7 +358,14 @@ class Evaluator(Generic[ObsT, ActT]):
                 f"env_address: expected an address such as '127.0.0.1:5555', got {env_address!r}"
             )
         rule = SuccessRule.of(success)
-        terms = Terms(None, _horizon(execution_horizon), MAX_STEPS, unattended=True, success=rule)
+        terms = Terms(
+            None,
+            _horizon(execution_horizon),
+            MAX_STEPS,
+            unattended=True,
+            connect_timeout=connect_timeout,
+            success=rule,
+        )
         notice = SuccessNotice(rule)
         tell = _forget if on_result is None else checked("on_result", on_result)
 
@@ -334,14 +373,17 @@ class Evaluator(Generic[ObsT, ActT]):
             notice.check(result)
             tell(result)
 
-        with ExitStack() as resources:
-            joined = self._join(Targets([env_address], []), terms, token, False, resources)
-            watch = Watch()
-            if tick is not None:
-                watch.before_steps(tick)
-            Driver(
-                joined.lanes, episodes, report, _forget, retries=0, goes_on=False, watch=watch
-            ).run(joined.wait)
+        watch = Watch()
+        if tick is not None:
+            watch.before_steps(tick)
+        try:
+            with warnings_once(), ExitStack() as resources:
+                joined = self._join(Targets([env_address], []), terms, token, False, resources)
+                Driver(
+                    joined.lanes, episodes, report, _forget, retries=0, goes_on=False, watch=watch
+                ).run(joined.wait)
+        except Exception as exc:
+            raise exc.with_traceback(trimmed(exc))  # noqa: B904 - it is the same one
 
     def _join(
         self,
@@ -367,15 +409,18 @@ class Evaluator(Generic[ObsT, ActT]):
         wait = partial(calls.wait, LONG)
         several = len(targets.first) + len(targets.more) > 1
 
-        def connect(envs: Sequence[object]) -> List[EnvCalls]:
+        def connect(envs: Sequence[object], first: int = 0) -> List[EnvCalls]:
             clients: List[EnvCalls] = []
             for env in envs:
-                client, is_ours = find_env(env, token)
+                client, is_ours = find_env(env, token, terms.connect_timeout)
                 resources.callback(give_back, client, is_ours or close_env)
                 clients.append(client)
             caller = calls if several else BLOCKING
             try:
-                run_together([client.connect(caller) for client in clients], wait)
+                numbered = enumerate(clients, first)
+                run_together(
+                    [one.connect(caller, lane if several else None) for lane, one in numbered], wait
+                )
             except Busy as exc:
                 if not several:
                     raise
@@ -387,7 +432,7 @@ class Evaluator(Generic[ObsT, ActT]):
         if any(client.contract.num_envs is not None for client in clients):
             envs = vector_lanes(clients, terms)
         else:
-            envs = [*clients, *connect(targets.more)]
+            envs = [*clients, *connect(targets.more, len(clients))]
         policies = self._policies(terms, calls if len(envs) > 1 else BLOCKING, len(envs))
         joined = Joined([], partial(policies.wait, calls.wait), {}, [], {})
         if terms.pushdown:

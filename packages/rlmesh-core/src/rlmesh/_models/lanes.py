@@ -10,6 +10,7 @@ from rlmesh._envs.client import EnvCalls
 from rlmesh._envs.local import is_vector_env
 from rlmesh._envs.ports import LaneEnv
 from rlmesh._envs.vector_lanes import DISABLED, sub_envs
+from rlmesh._once import warn_once
 from rlmesh._runtime.success import SuccessRule
 from rlmesh.errors import InvalidValue
 
@@ -34,6 +35,7 @@ class Terms(NamedTuple):
         batch_padding: Whether every batch is filled up to `max_batch_size`.
         concurrency: Number of lanes; None leaves it open.
         episodes: Number of episodes, above which there are no lanes; None for no end of them.
+        connect_timeout: Seconds to find the server of an address; None leaves it open.
         retries: How often an episode is played again that was lost.
         on_error: What becomes of one that is given up: `"raise"` or `"record"`.
         success: What counts as a success.
@@ -51,6 +53,7 @@ class Terms(NamedTuple):
     batch_padding: bool = False
     concurrency: Optional[int] = None
     episodes: Optional[int] = None
+    connect_timeout: Optional[float] = None
     retries: int = 0
     on_error: str = "raise"
     success: SuccessRule = SuccessRule()
@@ -68,9 +71,10 @@ class Terms(NamedTuple):
                 raise ValueError(f"{name}: expected at least {least}, got {value}")
         if self.max_wait is not None and not self.max_wait >= 0:
             raise ValueError(f"max_wait: expected at least 0, got {self.max_wait}")
-        seconds = self.max_episode_seconds
-        if seconds is not None and not seconds > 0:
-            raise ValueError(f"max_episode_seconds: expected a positive number, got {seconds}")
+        for name in ("max_episode_seconds", "connect_timeout"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise ValueError(f"{name}: expected a positive number, got {seconds}")
         if self.on_error not in ("raise", "record"):
             raise ValueError(f"on_error: expected 'raise' or 'record', got {self.on_error!r}")
         if self.pushdown and not self.unattended:
@@ -144,6 +148,7 @@ def targets_of(env_or_address: object, concurrency: Optional[int], episodes: int
                 f"concurrency: an env object is one lane, and {target!r} would be {shared}; serve"
                 " a factory of envs with rlmesh.EnvServer, and pass its address"
             )
+    warn_of_idle_lanes(len(lanes), episodes)
     lanes = lanes[:episodes]
     return Targets(lanes[: len(targets)], lanes[len(targets) :])
 
@@ -186,4 +191,17 @@ def vector_lanes(clients: Sequence[EnvCalls], terms: Terms) -> List[LaneEnv]:
             f"concurrency: a vector env has a lane for each sub-env, so {len(lanes)} lanes in all;"
             f" expected that or None, got {terms.concurrency} for {what}"
         )
+    if terms.episodes is not None:
+        warn_of_idle_lanes(len(lanes), terms.episodes)
     return lanes[: terms.episodes]
+
+
+def warn_of_idle_lanes(lanes: int, episodes: int) -> None:
+    """Say so where there are fewer episodes than lanes."""
+    if episodes < lanes:
+        few = "1 episode is" if episodes == 1 else f"{episodes} episodes are"
+        text = (
+            f"concurrency: {lanes} lanes, and only {few} to be played, so that the others have"
+            " nothing to do; seeds or max_episodes ask for more episodes"
+        )
+        warn_once(text, text, UserWarning)

@@ -12,7 +12,7 @@ from rlmesh._envs.vector_lanes import SubEnv
 from rlmesh._rpc.arrivals import Way
 from rlmesh._rpc.calls import LONG, Caller
 from rlmesh._rpc.client import RpcClient
-from rlmesh._rpc.dial import dial
+from rlmesh._rpc.dial import MODEL_CONNECT_TIMEOUT, dial
 from rlmesh._runtime.ports import EnvPort, Policy
 from rlmesh._runtime.timing import ModelClock
 from rlmesh._transport.security import Token
@@ -39,7 +39,8 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
     Args:
         address: Where the model is served: `tcp://host:port`, `host:port` or `unix:///path`.
         token: The model server's secret; empty means `RLMESH_TOKEN`, or none.
-        connect_timeout: Seconds to find the server, and to restore a broken connection.
+        connect_timeout: Seconds to find the server, which may have to load its model first, and to
+            restore a broken connection.
         predict_timeout: Seconds that one `predict` may take.
         episode_timeout: Seconds that the model's callbacks may take, and the set-up for an env.
         busy_timeout: Seconds that a run or a session waits for its turn while the model has as many
@@ -63,7 +64,7 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
         address: str,
         *,
         token: str = "",
-        connect_timeout: float = 10.0,
+        connect_timeout: float = MODEL_CONNECT_TIMEOUT,
         predict_timeout: float = 60.0,
         episode_timeout: float = 300.0,
         busy_timeout: float = 0.0,
@@ -127,8 +128,8 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._address!r})"
 
-    def _dial(self) -> RpcClient:
-        return dial(self._address, self._token, self._connect_timeout, "model")
+    def _dial(self, lane: Optional[int] = None) -> RpcClient:
+        return dial(self._address, self._token, self._connect_timeout, "model", lane)
 
     def _check(self, terms: Terms) -> None:
         if (terms.max_batch_size, terms.max_wait, terms.batch_padding) != (None, None, False):
@@ -154,7 +155,7 @@ class _RemotePolicies:
 
     def __init__(
         self,
-        dial_model: Callable[[], RpcClient],
+        dial_model: Callable[[Optional[int]], RpcClient],
         timeouts: Timeouts,
         backend: Backend,
         device: Optional[Any],

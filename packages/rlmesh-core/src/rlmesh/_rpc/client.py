@@ -47,6 +47,7 @@ from rlmesh.errors import (
 )
 
 from .limits import check_size
+from .waits import SLOW_AFTER, TELL_AFTER, TELL_EVERY, Waiter
 
 RESEND_INTERVAL = 5.0
 """Seconds without an answer after which a request is sent again over a new connection.
@@ -91,6 +92,7 @@ class RpcClient:
             and to restore a broken connection.
         role: What must be served there, `"env"` or `"model"`; None asks for nothing.
         session: The id of a session that another connection has opened; None for a new one.
+        lane: The number of the run's lane that waits for it, where there are several.
     """
 
     def __init__(
@@ -100,8 +102,10 @@ class RpcClient:
         connect_timeout: float,
         role: Optional[str] = None,
         session: Optional[bytes] = None,
+        lane: Optional[int] = None,
     ) -> None:
         self.address = address
+        self.lane = lane
         self._role = role
         self._connection = connection
         self._connect_timeout = connect_timeout
@@ -223,18 +227,23 @@ class RpcClient:
         yield from self.greeting()
         # From now on the server may have the session, whatever comes of this.
         self._over = None
+        waiter = self._waiter(OPEN)
         try:
-            description = yield from self._opening(takeover, busy_timeout, start_timeout)
+            description = yield from self._opening(takeover, busy_timeout, start_timeout, waiter)
             if self._given_up:
                 raise self._ended()
         except BaseException as exc:
             with self._turn("open"):
                 self._end(str(exc) or type(exc).__name__)
             raise
+        finally:
+            waiter.over()
         return description
 
-    def _opening(self, takeover: bool, busy_timeout: float, start_timeout: float) -> Steps[Any]:
-        now = time.monotonic()
+    def _opening(
+        self, takeover: bool, busy_timeout: float, start_timeout: float, waiter: Waiter
+    ) -> Steps[Any]:
+        began = now = time.monotonic()
         deadline, busy_until = now + self._connect_timeout, now + busy_timeout
         start_until: Optional[float] = None
         hold = min(_HOLD, self._connect_timeout / 2)
@@ -251,6 +260,9 @@ class RpcClient:
                     raise
                 # With its traceback, it and this frame would keep each other in memory.
                 busy = exc.with_traceback(None)
+                if now - began >= TELL_AFTER:
+                    until = busy_until if stays_in_line else deadline
+                    waiter.tell(f"a place at {self.address}, which others hold", began, until)
                 if stays_in_line:
                     deadline = now + self._connect_timeout
                     continue
@@ -265,6 +277,9 @@ class RpcClient:
                     raise RequestTimeout(
                         f"the env at {self.address} did not start within {start_timeout:g} s"
                     )
+                if now - began >= SLOW_AFTER:
+                    since = start_until - start_timeout
+                    waiter.tell(f"a new env at {self.address} to start", since, start_until)
                 deadline = now + self._connect_timeout
                 continue
             yield from self._pause(_GLANCE)
@@ -426,40 +441,67 @@ class RpcClient:
         started = sent = time.monotonic()
         lost: Optional[float] = None if connection.connected else started
         wait, patience = min(timeout, _ATTENTION if lost is None else _GLANCE), RESEND_INTERVAL
-        while True:
-            try:
-                message = yield wait
-            except ConnectionLost:
-                if lost is None:
-                    text = f"the connection to {self.address} broke during {OP_NAMES[op]}"
-                    _logs.warning(_logs.CLIENT, "reconnect", text, **self._fields(op=OP_NAMES[op]))
-                lost = sent = time.monotonic()
-                connection.reconnect()
-                connection.send(control, payload)
-            else:
-                if message is not None:
-                    reply = self._reply_to(op, number, message)
-                    if reply is not None:
-                        return reply, message.payload
-                if connection.connected:
-                    lost = None
-            if self._given_up:
-                raise self._ended()
-            now = time.monotonic()
-            if now - started >= timeout or (
-                lost is not None and now - lost >= self._connect_timeout
-            ):
-                raise self._no_answer(op, number, timeout, now - (lost or now), lost)
-            if now - sent >= patience:
-                text = f"no answer from {self.address} to {OP_NAMES[op]} yet: it is sent again"
-                _logs.info(_logs.CLIENT, "resend", text, **self._fields(op=OP_NAMES[op]))
-                sent, patience = now, 2 * patience
-                connection.reconnect()
-                connection.send(control, payload)
-                # Until it is seen to stand, which it may never do.
-                lost = now if lost is None else lost
-            wait = min(started + timeout, sent + patience) - now
-            wait = min(wait, self._look(lost is not None))
+        waiter: Optional[Waiter] = None
+        try:
+            while True:
+                try:
+                    message = yield wait
+                except ConnectionLost:
+                    if lost is None:
+                        text = f"the connection to {self.address} broke during {OP_NAMES[op]}"
+                        _logs.warning(
+                            _logs.CLIENT, "reconnect", text, **self._fields(op=OP_NAMES[op])
+                        )
+                    lost = sent = time.monotonic()
+                    connection.reconnect()
+                    connection.send(control, payload)
+                else:
+                    if message is not None:
+                        reply = self._reply_to(op, number, message)
+                        if reply is not None:
+                            return reply, message.payload
+                    if connection.connected:
+                        lost = None
+                if self._given_up:
+                    raise self._ended()
+                now = time.monotonic()
+                if now - started >= timeout or (
+                    lost is not None and now - lost >= self._connect_timeout
+                ):
+                    raise self._no_answer(op, number, timeout, now - (lost or now), lost)
+                if now - sent >= patience:
+                    text = f"no answer from {self.address} to {OP_NAMES[op]} yet: it is sent again"
+                    _logs.info(_logs.CLIENT, "resend", text, **self._fields(op=OP_NAMES[op]))
+                    sent, patience = now, 2 * patience
+                    connection.reconnect()
+                    connection.send(control, payload)
+                    # Until it is seen to stand, which it may never do.
+                    lost = now if lost is None else lost
+                wait = min(started + timeout, sent + patience) - now
+                wait = min(wait, self._look(lost is not None))
+                if now - started >= SLOW_AFTER or (lost is not None and now - lost >= TELL_AFTER):
+                    waiter = waiter or self._waiter(op)
+                    self._tell(waiter, op, started, timeout, lost)
+                    wait = min(wait, TELL_EVERY)
+        finally:
+            if waiter is not None:
+                waiter.over()
+
+    def _waiter(self, op: int) -> Waiter:
+        return Waiter(self.lane, self._fields(op=OP_NAMES[op]))
+
+    def _tell(
+        self, waiter: Waiter, op: int, started: float, timeout: float, lost: Optional[float]
+    ) -> None:
+        """Tell what a request that began at a time is waiting for; see `_no_answer`."""
+        until = started + timeout
+        if lost is None or time.monotonic() - lost < TELL_AFTER:
+            waiter.tell(f"{self.address} to answer {OP_NAMES[op]}", started, until)
+            return
+        what = (
+            "a server" if self._role is None else f"{_ARTICLES.get(self._role, 'a')} {self._role}"
+        )
+        waiter.tell(f"{what} at {self.address}", lost, min(until, lost + self._connect_timeout))
 
     def _look(self, lost: bool) -> float:
         """Return for how many seconds to wait at most for a connection, which may be lost."""

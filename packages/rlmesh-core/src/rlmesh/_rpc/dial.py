@@ -12,9 +12,18 @@ from rlmesh._transport.security import Token
 
 from .client import RpcClient
 
+ENV_CONNECT_TIMEOUT = 10.0
+"""Seconds to find an env's server, unless the caller says otherwise."""
+MODEL_CONNECT_TIMEOUT = 60.0
+"""Seconds to find a model's server, which may have to import torch or JAX before it answers."""
+
 
 def dial(
-    address: str, token: Token, connect_timeout: float, role: Optional[str] = None
+    address: str,
+    token: Token,
+    connect_timeout: float,
+    role: Optional[str] = None,
+    lane: Optional[int] = None,
 ) -> RpcClient:
     """Return a client of whatever is served at an address; nothing is asked of it yet.
 
@@ -23,13 +32,14 @@ def dial(
         token: The server's secret.
         connect_timeout: Seconds to find the server, and to restore a broken connection.
         role: What must be served there, `"env"` or `"model"`; None asks for nothing.
+        lane: The number of the run's lane that waits for it, where there are several.
 
     Raises:
         AddressError: The address does not parse.
     """
     limits = Limits()
     connection = ZmqConnection(address, token, max(limits.control, limits.payload))
-    return RpcClient(connection, address, connect_timeout, role)
+    return RpcClient(connection, address, connect_timeout, role, lane=lane)
 
 
 def goodbye(owner: object, rpc: RpcClient) -> weakref.finalize[..., object]:

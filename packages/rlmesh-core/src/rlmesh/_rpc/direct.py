@@ -32,7 +32,13 @@ class DirectClient(RpcClient):
     def __init__(
         self, connection: Connection, front: RpcClient, name: str, key: bytes, description: Any
     ) -> None:
-        super().__init__(connection, front.address, front._connect_timeout, session=front._session)
+        super().__init__(
+            connection,
+            front.address,
+            front._connect_timeout,
+            session=front._session,
+            lane=front.lane,
+        )
         self._front = front
         self._boot = front._boot
         self._name, self._key, self._description = name, key, description

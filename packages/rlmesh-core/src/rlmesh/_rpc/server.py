@@ -8,6 +8,7 @@ import time
 from collections import deque
 from typing import Any, Deque, Dict, Optional, Sequence, Tuple
 
+from rlmesh._once import warnings_once
 from rlmesh._transport.carrier import Incoming, Listener
 from rlmesh._wire.messages import CLOSE, OK, OP_NAMES, PROVE, Reply, Request, pack
 from rlmesh.errors import ProtocolError
@@ -70,7 +71,8 @@ class RpcServer(Reception):
         try:
             self._watchdog.start()
             self._log_start()
-            self._serve()
+            with warnings_once(inherit=True):
+                self._serve()
         finally:
             if not self._is_inherited:
                 self._free()

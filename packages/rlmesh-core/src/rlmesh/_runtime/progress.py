@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Callable, Dict, Iterable, List, Optional, Sequence, TextIO, Union
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 from .lane import Lane
 from .results import EpisodeError, EpisodeResult, RunResult
 
 _INTERVAL = 0.2
 """Seconds between two updates, at least."""
+_ENOUGH = 5
+"""Episodes from which on a confidence interval says more than that there are few of them."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Progress:
     eta: Optional[float]
 
     @property
+    def done(self) -> int:
+        """Number of episodes that are finished or given up."""
+        return self.result.num_episodes + self.result.num_errors
+
+    @property
     def steps_per_second(self) -> float:
         """Env steps per second, of all lanes together."""
         return self.steps / self.seconds if self.seconds else 0.0
@@ -46,16 +52,11 @@ class Progress:
         parts = [f"{self.result.num_episodes}/{self.total} episodes"]
         if self.result.errors:
             parts.append(f"{self.result.num_errors} given up")
-        if self.result.num_episodes:
-            parts.append(f"mean reward {_estimate(self.result.mean_reward, self.result)}")
-            rate = self.result.success_rate
-            if rate is not None:
-                low, high = self.result.success_interval
-                parts.append(f"success {rate:.1%} [{low:.0%}, {high:.0%}]")
+        parts += [f"{name} {value}{interval}" for name, value, interval in estimates(self.result)]
         parts.append(f"{self.steps_per_second:,.0f} steps/s")
         parts.append(" ".join(f"{name} {share:.0%}" for name, share in self.shares.items()))
         if self.eta is not None:
-            parts.append(f"{_clock(self.eta)} left")
+            parts.append(f"{clock(self.eta)} left")
         return ", ".join(parts)
 
 
@@ -122,36 +123,25 @@ class Meter:
         return Progress(result, self._total, steps, seconds, shares, eta)
 
 
-class ProgressLine:
-    """Shows the progress on one line of a terminal; elsewhere, a line now and then.
-
-    Args:
-        stream: Where.
-        every: Seconds between two lines where it is no terminal.
-    """
-
-    def __init__(self, stream: Optional[TextIO] = None, every: float = 30.0) -> None:
-        self._stream = sys.stderr if stream is None else stream
-        self._every = 0.0 if self._stream.isatty() else every
-        self._next = self._every
-
-    def __call__(self, progress: Progress) -> None:
-        """Show it."""
-        is_last = progress.result.num_episodes + progress.result.num_errors == progress.total
-        if progress.seconds < self._next and not is_last:
-            return
-        self._next = progress.seconds + self._every
-        start, end = ("", "\n") if self._every else ("\r\x1b[K", "\n" if is_last else "")
-        self._stream.write(f"{start}{progress}{end}")
-        self._stream.flush()
-
-
-def _estimate(mean: float, result: RunResult) -> str:
+def estimates(result: RunResult) -> List[Tuple[str, str, str]]:
+    """Return name, value and interval of each figure; no interval where it would say nothing."""
+    if not result.num_episodes:
+        return []
     low, high = result.reward_interval
-    return f"{mean:.6g}" if low != low else f"{mean:.6g} [{low:.4g}, {high:.4g}]"
+    says = result.num_episodes >= _ENOUGH and low < high
+    interval = f" [{low:.4g}, {high:.4g}]" if says else ""
+    found = [("mean reward", f"{result.mean_reward:.6g}", interval)]
+    rate = result.success_rate
+    if rate is not None:
+        reported = sum(episode.success is not None for episode in result.episodes)
+        low, high = result.success_interval
+        interval = f" [{low:.0%}, {high:.0%}]" if reported >= _ENOUGH else ""
+        found.append(("success", f"{rate:.1%}", interval))
+    return found
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Return minutes and seconds, and hours where there are any."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

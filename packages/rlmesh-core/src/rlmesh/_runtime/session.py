@@ -8,6 +8,7 @@ from typing import Any, Dict, Generic, Mapping, Optional, Tuple, Type, TypeVar
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._tasks import complete
+from rlmesh._tracebacks import trimmed
 from rlmesh.adapters.reading import Reader
 from rlmesh.adapters.resolve import tags_of
 from rlmesh.errors import CallUnderWay
@@ -67,7 +68,10 @@ class Session(Generic[ObsT, ActT]):
             RLMeshError: The env or a served model failed. What a local model's callbacks raise is
                 raised as it is.
         """
-        return complete(self._lane.reset(seed, options))
+        try:
+            return complete(self._lane.reset(seed, options))
+        except Exception as exc:
+            raise exc.with_traceback(trimmed(exc))  # noqa: B904 - it is the same one
 
     def predict(self, observation: ObsT) -> ActT:
         """Return the model's action for an observation.
@@ -82,8 +86,11 @@ class Session(Generic[ObsT, ActT]):
             NotReset: No episode is running.
             ModelError: A served model raised. What a local one raises is raised as it is.
         """
-        action: ActT = complete(self._lane.predict(observation))
-        return action
+        try:
+            action: ActT = complete(self._lane.predict(observation))
+            return action
+        except Exception as exc:
+            raise exc.with_traceback(trimmed(exc))  # noqa: B904 - it is the same one
 
     def step(self, action: ActT) -> Tuple[ObsT, float, bool, bool, Dict[str, Any]]:
         """Execute one action, the model's or another.
@@ -99,7 +106,10 @@ class Session(Generic[ObsT, ActT]):
             InvalidValue: The action does not fit its space, or the env broke its own.
             RLMeshError: The env failed.
         """
-        return complete(self._lane.step(action))
+        try:
+            return complete(self._lane.step(action))
+        except Exception as exc:
+            raise exc.with_traceback(trimmed(exc))  # noqa: B904 - it is the same one
 
     def read(self, observation: ObsT, role: str, **form: Any) -> Any:
         """Return what an observation has of a role, in the form that is asked for.

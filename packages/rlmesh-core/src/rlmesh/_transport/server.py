@@ -27,6 +27,9 @@ _LAST_SECONDS = 1.0
 
 _BACKLOG = 100
 """Clients that may wait to be let in by the system."""
+ALLOW_INSECURE = "ServeOptions(allow_insecure=True)"
+"""How other machines are allowed without a token; the command has an option instead."""
+
 _SEND_QUEUE = 1000
 """Messages that wait for one peer to take them; then it counts as one that cannot be reached."""
 
@@ -55,7 +58,7 @@ class ZmqListener:
             raise SecurityError(
                 f"refusing to serve {parsed} without a token, because other machines can reach it:"
                 " pass token=... (or set RLMESH_TOKEN; `rlmesh token` prints one), bind 127.0.0.1,"
-                " or accept the risk with ServeOptions(allow_insecure=True)"
+                f" or accept the risk with {ALLOW_INSECURE}"
             )
         self._lock = UnixLock(parsed.path) if parsed.scheme == "unix" else None
         self._context = zmq.Context()

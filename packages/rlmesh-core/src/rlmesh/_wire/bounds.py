@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from struct import Struct
 from typing import Any, Callable, List, Optional, Tuple
 
+from rlmesh._once import warn_once
 from rlmesh._values.dtypes import dtype_of
 from rlmesh._values.tensor import Tensor
 from rlmesh.spaces import Box, Discrete, MultiBinary, MultiDiscrete, Space, Text
@@ -48,10 +48,10 @@ def bounds_check(space: Space[Any], path: str) -> Optional[Callable[[Any], None]
         violation = space.violation(value, path)
         if violation is not None:
             remaining = 0
-            warnings.warn(
+            warn_once(
+                f"{path}: {space!r}",
                 f"{violation}; it is passed on unchanged, and this warning is given once",
                 RuntimeWarning,
-                stacklevel=2,
             )
 
     return check
