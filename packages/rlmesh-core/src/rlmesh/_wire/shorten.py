@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import warnings
 from typing import Any, Dict, Iterable, List, Optional
 
+from rlmesh._once import warn_once
 from rlmesh.errors import InvalidValue
 
 from .payload import Parts
@@ -62,11 +62,8 @@ def shortened(value: Any, parts: Parts, name: str) -> Any:
         more = f" and {len(reduction.cut) - 1} others" if len(reduction.cut) > 1 else ""
         # A filter that makes errors of warnings must not make the step fail.
         with contextlib.suppress(RuntimeWarning):
-            warnings.warn(
-                f"{where}{more}: too large to be sent whole; {CUT!r} stands for what is left out",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+            text = f"{where}{more}: too large to be sent whole; {CUT!r} stands for what is left out"
+            warn_once(text, text, RuntimeWarning, stacklevel=3)
     return plain
 
 
