@@ -34,6 +34,18 @@ class Countdown:
         self.log.append(("close", None))
 
 
+class Bare(Countdown):
+    """Is told what to be, and does not say so."""
+
+    def __init__(self, task="door", render_mode=None):
+        super().__init__()
+
+
+def make():
+    """Return one that another process can make by this name."""
+    return Countdown()
+
+
 class Countdowns:
     """A vector of Countdown; steps of a finished one are refused until it is reset."""
 

@@ -23,7 +23,9 @@ class Crop:
 
 
 def spec_of(**fields):
-    return describe_model("act", adapt.ModelSpec({"eye": adapt.Custom(**fields)}, OUTPUT), 0)
+    return describe_model(
+        {"name": "act"}, adapt.ModelSpec({"eye": adapt.Custom(**fields)}, OUTPUT), 0
+    )
 
 
 def test_a_spec_is_told_as_its_plain_form():
@@ -31,14 +33,14 @@ def test_a_spec_is_told_as_its_plain_form():
         (adapt.Image(adapt.IMAGE_PRIMARY, size=(2, 3)), {"text": adapt.Text(adapt.INSTRUCTION)}),
         OUTPUT,
     )
-    told = describe_model("act", spec, 0)["spec"]
+    told = describe_model({"name": "act"}, spec, 0)["spec"]
     assert told["input"][0] == {"kind": "image", "role": adapt.IMAGE_PRIMARY, "size": [2, 3]}
     assert told == json.loads(json.dumps(told))
 
 
 @pytest.mark.parametrize(
     ("function", "name"),
-    [(crop, "crop"), (Crop(), "Crop"), (len, "len")],
+    [(crop, f"{__name__}:crop"), (Crop(), f"{__name__}:Crop"), (len, "builtins:len")],
     ids=["function", "object", "builtin"],
 )
 def test_functions_are_told_by_their_name(function, name):
@@ -50,6 +52,8 @@ def test_models_that_adapt_otherwise_are_told_by_name():
     class ByHand(adapt.AdapterBase):
         pass
 
-    assert describe_model("act", None, 0)["spec"] is None
-    assert describe_model("act", DELEGATED, 0)["spec"] == "DELEGATED"
-    assert describe_model("act", ByHand(), 0)["spec"] == {"adapter": ByHand.__qualname__}
+    assert describe_model({"name": "act"}, None, 0)["spec"] is None
+    assert describe_model({"name": "act"}, DELEGATED, 0)["spec"] == "DELEGATED"
+    assert describe_model({"name": "act"}, ByHand(), 0)["spec"] == {
+        "adapter": f"{__name__}:{ByHand.__qualname__}"
+    }

@@ -207,7 +207,7 @@ def test_another_model_is_refused(make_model, path):
         def transform_action(self, output):
             return output
 
-    with pytest.raises(JournalError, match=r'model.spec: .*this run {"adapter": ".*ByHand"}'):
+    with pytest.raises(JournalError, match=r'model.spec: .*this run {"adapter": ".*:test_'):
         make_model(odd, spec=ByHand()).run(Countdown(), seeds=SEEDS, journal=path)
 
 

@@ -152,6 +152,11 @@ CONNECT_TIMEOUT = typer.Option(
     help="Seconds to find a server, and to restore a broken connection; 10 for an env and 60 for a"
     " model unless given.",
 )
+NAME = typer.Option(
+    None,
+    metavar="TEXT",
+    help="What you call this run; a journal of another name is refused.",
+)
 FILES = typer.Argument(metavar="FILE...", help="Journals and saved results.")
 SAVE = typer.Option(None, "--save", metavar="FILE", help="Where to write the merged result.")
 TIMEOUT = typer.Option(5.0, min=0.1, metavar="SECONDS", help="How long to look for the server.")
@@ -278,6 +283,7 @@ def run(
     journal: Optional[str] = JOURNAL,
     success: Optional[str] = SUCCESS,
     connect_timeout: Optional[float] = CONNECT_TIMEOUT,
+    name: Optional[str] = NAME,
     log_level: str = RUN_LOG_LEVEL,
     log_json: bool = LOG_JSON,
 ) -> None:
@@ -303,6 +309,7 @@ def run(
         journal=journal,
         success=success,
         connect_timeout=connect_timeout,
+        name=name,
     )
 
 

@@ -133,6 +133,10 @@ def print_result(title: str, result: RunResult, total: int) -> None:
     console.print(text, soft_wrap=not console.is_terminal, highlight=False)
     if result.timing is not None and result.timing.lanes > 1:
         console.print(Text(str(result.timing)), soft_wrap=True)
+    if result.from_journal:
+        rest = "; nothing was played" if result.from_journal == total else ""
+        told = f"{result.from_journal} of {total} episodes are from the journal{rest}"
+        console.print(told, soft_wrap=True, highlight=False)
     if result.errors:
         print_errors(console, result.errors)
 

@@ -22,7 +22,7 @@ from .report import ProgressBar, print_result
 
 
 def run_model(
-    name: str,
+    policy: str,
     addresses: Sequence[str],
     seeds: Optional[str],
     max_episodes: Optional[int],
@@ -36,7 +36,7 @@ def run_model(
     The exit status is 1 where episodes were given up.
 
     Args:
-        name: See `load_model`; or where the model is served.
+        policy: See `load_model`; or where the model is served.
         addresses: Where envs are served.
         seeds: See `parse_seeds`.
         max_episodes: See `Model.run`.
@@ -57,10 +57,10 @@ def run_model(
     interrupted = False
     try:
         with ExitStack() as resources:
-            progress = resources.enter_context(ProgressBar(name, total))
+            progress = resources.enter_context(ProgressBar(policy, total))
             resources.enter_context(telling(progress.wait))
             timeout = options.get("connect_timeout")
-            model = _evaluator(name, backend, factory, stateless, timeout, resources)
+            model = _evaluator(policy, backend, factory, stateless, timeout, resources)
             result = model.run(
                 list(addresses),
                 seeds=chosen,
@@ -78,7 +78,7 @@ def run_model(
             # The one that ended the run is told below.
             result = replace(result, errors=())
         if result is not None and (result.episodes or result.errors):
-            print_result(f"{name} on {', '.join(addresses)}", result, total)
+            print_result(f"{policy} on {', '.join(addresses)}", result, total)
     if interrupted:
         typer.echo(_interrupted(result, options.get("journal")), err=True)
         raise typer.Exit(130)

@@ -18,6 +18,7 @@ from typing import (
     Union,
 )
 
+from rlmesh._contract.plain import plain
 from rlmesh._rpc.calls import Caller
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Service
@@ -137,8 +138,10 @@ class ModelBase(Evaluator[ObsT, ActT]):
             source = self
             _load(self, artifacts, load_kwargs or {})
         if factory is None:
+            loaded = {"load_kwargs": load_kwargs, "artifacts": artifacts} if source is self else {}
             self._sources = Sources(
-                Source(source, on_reset, on_episode_end, on_close, stateless, self._backend.name)
+                Source(source, on_reset, on_episode_end, on_close, stateless, self._backend.name),
+                made={key: plain(value) for key, value in loaded.items() if value},
             )
         else:
             if source is not None:
@@ -150,7 +153,8 @@ class ModelBase(Evaluator[ObsT, ActT]):
                 )
             refuse_async("factory", factory)
             make = partial(self._make, factory, on_reset, on_episode_end, stateless, device)
-            self._sources = Sources(make(), make, on_close)
+            made = {"factory": plain(factory)}
+            self._sources = Sources(make(), make, on_close, made)
         self._framework = _framework(self._backend, self._spec)
 
     def _make(

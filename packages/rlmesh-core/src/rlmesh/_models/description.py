@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import warnings
 from typing import Any, Dict, List, Mapping, Optional
 
+from rlmesh._contract.plain import name_of, unclear
 from rlmesh._envs.ports import LaneEnv
 from rlmesh._envs.vector_lanes import DISABLED, SubEnv
+from rlmesh._text import printable
 from rlmesh.adapters import AdapterBase
 from rlmesh.adapters._declaration import Declaration
 from rlmesh.adapters.adapter import Adapter
@@ -16,24 +19,39 @@ from rlmesh.adapters.resolve import METADATA_KEY
 
 from .adaptation import Delegated, Spec
 
+_MOST = 5
+"""How many names are told."""
 
-def describe_model(name: str, spec: Spec, padding: int) -> Dict[str, Any]:
+_ORIGIN = ("class", "wrappers", "arguments", "envs", "factory", "factory_kwargs")
+"""See `EnvContract.origin`."""
+
+
+def describe_model(identity: Mapping[str, Any], spec: Spec, padding: int) -> Dict[str, Any]:
     """Return what is known of a model, which does not include its weights.
 
     Args:
-        name: What its source calls itself.
+        identity: Of its source the `name`, the `module`, and the `arguments` of a partial; its
+            `factory`, and its `load_kwargs` and `artifacts`, each None where there are none.
         spec: Its spec.
         padding: To how many observations every batch is filled up; 0 for none.
     """
-    return {"name": name, "spec": _spec(spec), "batch_padding": padding}
+    return {**identity, "spec": _spec(spec), "batch_padding": padding}
 
 
 def describe_env(env: LaneEnv) -> Dict[str, Any]:
-    """Return what an env's episodes depend on; the rest of its metadata may tell of a machine."""
+    """Return what an env's episodes depend on; the rest of its metadata may tell of a machine.
+
+    That a server renders changes no episode.
+    """
     contract = env.contract
+    origin = {**dict.fromkeys(_ORIGIN), **contract.origin}
+    kwargs = {} if contract.spec is None else contract.spec.kwargs
     mode = env.hub.mode if isinstance(env, SubEnv) else DISABLED
     description = {
         "env_id": contract.env_id,
+        "kwargs": _unrendered(kwargs),
+        **origin,
+        "factory_kwargs": _unrendered(origin["factory_kwargs"]),
         "observation_space": contract.observation_space.to_spec(),
         "action_space": contract.action_space.to_spec(),
         "max_episode_steps": contract.max_episode_steps,
@@ -50,6 +68,7 @@ def describe_run(
     envs: List[Dict[str, Any]],
     seeds: List[Optional[int]],
     options: Mapping[str, Any],
+    name: Optional[str] = None,
 ) -> Dict[str, Any]:
     """Return what a run is of.
 
@@ -58,18 +77,39 @@ def describe_run(
         envs: The env of each lane.
         seeds: The seed of each episode.
         options: Those of `run` on which a result depends.
+        name: What the user calls it.
     """
     different = {json.dumps(env, sort_keys=True): env for env in envs}
     each = [different[text] for text in sorted(different)]
     env = each[0] if len(each) == 1 else each
-    return {"model": model, "env": env, "seeds": seeds, "options": dict(options)}
+    run = {"model": model, "env": env, "seeds": seeds, "options": dict(options)}
+    return run if name is None else {"name": name, **run}
+
+
+def warn_if_unclear(run: Mapping[str, Any]) -> None:
+    """Warn of a run that has no name, and whose model or env might be another of the same name."""
+    if "name" in run:
+        return
+    found = [line for part in ("model", "env", "options") for line in unclear(run[part], part)]
+    if found:
+        warnings.warn(
+            f"journal: it cannot tell {printable(', '.join(found[:_MOST]), 500)} from another one"
+            ' of the same name; give the run a name, e.g. name="pi0-step30k", or use functions and'
+            " classes at the top level of a module",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+def _unrendered(kwargs: Any) -> Dict[str, Any]:
+    return {key: value for key, value in (kwargs or {}).items() if key != "render_mode"}
 
 
 def _spec(spec: Spec) -> Any:
     if isinstance(spec, Adapter):
-        return {"adapter": type(spec).__qualname__, "steps": spec.explain().splitlines()}
+        return {"adapter": name_of(spec), "steps": spec.explain().splitlines()}
     if isinstance(spec, AdapterBase):
-        return {"adapter": type(spec).__qualname__}
+        return {"adapter": name_of(spec)}
     return "DELEGATED" if isinstance(spec, Delegated) else _plain(spec)
 
 
@@ -90,4 +130,4 @@ def _plain(value: Any) -> Any:
         return f"{len(value)} bytes, sha256 {hashlib.sha256(value).hexdigest()}"
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    return getattr(value, "__qualname__", type(value).__qualname__)
+    return name_of(value)

@@ -50,6 +50,7 @@ def run(
     journal: Optional[PathLike] = None,
     success: Optional[Success] = None,
     connect_timeout: Optional[float] = None,
+    name: Optional[str] = None,
 ) -> RunResult:
     """Drive a model against an env, wherever they are, and return what came of it.
 
@@ -79,6 +80,7 @@ def run(
         connect_timeout: Seconds to find whatever is dialed, and to restore a broken connection to
             it; None is 10 for an env, and 60 for a model, which may have to import torch or JAX
             first. See `Model.run`.
+        name: See `Model.run`.
 
     Raises:
         ValueError, TypeError, RLMeshError: As `Model.run`.
@@ -112,6 +114,7 @@ def run(
             journal=journal,
             success=success,
             connect_timeout=connect_timeout,
+            name=name,
         )
 
 

@@ -53,7 +53,7 @@ from rlmesh._transport.security import Token
 from rlmesh.adapters.selection import Selection
 from rlmesh.errors import Busy
 
-from .description import describe_env, describe_run
+from .description import describe_env, describe_run, warn_if_unclear
 from .lanes import Targets, Terms, targets_of, vector_lanes
 
 ObsT = TypeVar("ObsT")
@@ -91,6 +91,7 @@ class Evaluator(Generic[ObsT, ActT]):
         journal: Optional[PathLike] = None,
         success: Optional[Success] = None,
         connect_timeout: Optional[float] = None,
+        name: Optional[str] = None,
     ) -> RunResult:
         """Drive this model against an env, or several at once, and return what came of it.
 
@@ -146,6 +147,8 @@ class Evaluator(Generic[ObsT, ActT]):
             connect_timeout: Seconds to find the server of an address that is dialed, and to restore
                 a broken connection to it; None is 10. What is waited for is logged after 2 s, and
                 shown by `progress=True`. A `RemoteModel` or `RemoteEnv` has its own.
+            name: What you call this run, e.g. `"pi0-step30k"`. It tells journals and results of
+                models apart that otherwise look the same, such as two checkpoints.
 
         Raises:
             ValueError: No episode is asked for, an instruction for a model without text input, a
@@ -178,6 +181,7 @@ class Evaluator(Generic[ObsT, ActT]):
             retries=retries,
             on_error=on_error,
             success=SuccessRule.of(success),
+            name=name,
         )
         show: Optional[OnProgress] = None
         if progress:
@@ -545,12 +549,13 @@ def _play(
     """
     lanes, journal = joined.lanes, collector.journal
     seeds = [episode.seed for episode in planned]
-    run = describe_run(joined.model, joined.envs, seeds, terms.options)
+    run = describe_run(joined.model, joined.envs, seeds, terms.options, terms.name)
     collector.metadata.update(joined.metadata, run=run)
     missing = planned
     if journal is not None:
+        warn_if_unclear(run)
         missing = journal.begin(run, planned)
-        collector.finished += journal.episodes
+        collector.take_up(journal.episodes, len(planned))
     if show is not None:
         collector.meter = Meter(lanes, len(planned), show, collector.finished)
         watch.before_steps(collector.meter.tick)

@@ -39,6 +39,7 @@ class Terms(NamedTuple):
         retries: How often an episode is played again that was lost.
         on_error: What becomes of one that is given up: `"raise"` or `"record"`.
         success: What counts as a success.
+        name: What the user calls the run; None if it has no name.
     """
 
     instruction: Optional[str]
@@ -57,18 +58,21 @@ class Terms(NamedTuple):
     retries: int = 0
     on_error: str = "raise"
     success: SuccessRule = SuccessRule()
+    name: Optional[str] = None
 
     def check(self) -> None:
         """Check the numbers, and what goes together.
 
         Raises:
             ValueError: A number is too small, or something is none of the choices.
-            TypeError: A number is none.
+            TypeError: A number or the name is none.
         """
         for name, least in (("max_episode_steps", 1), ("max_batch_size", 1), ("retries", 0)):
             value = getattr(self, name)
             if value is not None and operator.index(value) < least:
                 raise ValueError(f"{name}: expected at least {least}, got {value}")
+        if self.name is not None and not (isinstance(self.name, str) and self.name):
+            raise TypeError(f"name: expected a text, or None, got {self.name!r}")
         if self.max_wait is not None and not self.max_wait >= 0:
             raise ValueError(f"max_wait: expected at least 0, got {self.max_wait}")
         for name in ("max_episode_seconds", "connect_timeout"):

@@ -215,7 +215,7 @@ class LocalPolicies:
 
     def describe(self) -> Mapping[str, Any]:
         """Return what is known of the model; see `describe_model`."""
-        return describe_model(self._sources.name, self._spec, self._padding)
+        return describe_model(self._sources.identity, self._spec, self._padding)
 
     def wait(self, receive: Callable[[float], bool]) -> None:
         """Predict a batch that is due, or wait for more observations."""

@@ -102,7 +102,7 @@ class ModelService:
         self._shared: Optional[Corners] = None
         if sources.shared is not None:
             self._shared = self._corners_of(sources.shared)
-        self._description = describe_model(sources.name, spec, self._padding)
+        self._description = describe_model(sources.identity, spec, self._padding)
         self._options = options
         self._queues: Dict[Hashable, BatchQueue[Session, _Arrived]] = {}
         self._next: Optional[BatchQueue[Session, _Arrived]] = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import warnings
 import weakref
 from typing import Any, Callable, Dict, Optional
 
+from rlmesh._contract.plain import name_of, plain_kwargs
 from rlmesh._runtime.awaitables import refuse_async, refuse_awaitable
 from rlmesh.types import LifecycleCallback
 
@@ -34,6 +36,7 @@ class Source:
 
     Attributes:
         name: What a reader may call it.
+        identity: What tells it from other sources, as plain data.
         owner: The object whose state it uses: the source, or the object whose method it is.
         given_state: Why episodes that run at the same time would share the state of `on_reset` or
             `on_episode_end`; empty where they would not.
@@ -55,6 +58,7 @@ class Source:
         backend: str = "",
     ) -> None:
         self.name = str(getattr(source, "__qualname__", type(source).__qualname__))
+        self.identity = _identity(source)
         self.corners: Dict[str, Callable[[Any, Any], Any]] = {}
         functions = _functions_of(source)
         for name, function in functions.items():
@@ -121,6 +125,14 @@ class Source:
                 RuntimeWarning,
                 stacklevel=4,
             )
+
+
+def _identity(source: Any) -> Dict[str, Any]:
+    """Return the name of a source, or of its class, and the arguments that a partial gives it."""
+    module, _, name = name_of(source).partition(":")
+    is_partial = isinstance(source, functools.partial)
+    arguments = plain_kwargs({"args": source.args, **source.keywords}) if is_partial else {}
+    return {"name": name, "module": module, "arguments": arguments}
 
 
 def _functions_of(source: Any) -> Dict[str, Callable[..., Any]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from rlmesh.types import LifecycleCallback
 
 from .source import Source, as_callback
+
+_MADE = ("factory", "load_kwargs", "artifacts")
 
 
 class Sources:
@@ -17,9 +19,11 @@ class Sources:
         make: Makes one more; None where all use the first.
         on_close: Called at the end of each run, session or server, besides the `close` of each
             source; None where the first source's is all there is.
+        made: What is known of how they are made; see `describe_model`.
 
     Attributes:
         name: What a reader may call a source.
+        identity: What tells them from others, as plain data.
         shared: The one that all use; None where each has its own.
         shared_state: Why two of them cannot play at the same time; empty if they can.
     """
@@ -29,8 +33,11 @@ class Sources:
         first: Source,
         make: Optional[Callable[[], Source]] = None,
         on_close: Optional[LifecycleCallback] = None,
+        made: Optional[Mapping[str, Any]] = None,
     ) -> None:
         self.name = first.name
+        made = made or {}
+        self.identity: Dict[str, Any] = {**first.identity, **{key: made.get(key) for key in _MADE}}
         self.shared = None if make else first
         self.shared_state = first.given_state if make else first.shared_state
         self._make = make

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+
+from rlmesh import _logs
 
 from .hooks import Watch
 from .journal import Journal
@@ -44,6 +46,16 @@ class Collector:
         self._on_result = on_result
         self._success = SuccessNotice(success)
         self._has_warned_of_nan = False
+        self._from_journal = 0
+
+    def take_up(self, episodes: Sequence[EpisodeResult], total: int) -> None:
+        """Take the episodes that the journal had before, of so many of the run."""
+        self.finished += episodes
+        self._from_journal = len(episodes)
+        if episodes:
+            rest = "nothing is" if len(episodes) == total else f"{total - len(episodes)} are"
+            text = f"{len(episodes)} of {total} episodes are in the journal; {rest} played now"
+            _logs.info(_logs.RUN, "run_resumed", text, finished=len(episodes), total=total)
 
     def finish(self, episode: EpisodeResult) -> None:
         """Take a finished episode."""
@@ -77,7 +89,7 @@ class Collector:
     def result(self, timing: Optional[Timing] = None) -> RunResult:
         """Return what there is, ordered by index."""
         finished, errors = sorted(self.finished, key=_index), sorted(self._errors, key=_index)
-        return RunResult(tuple(finished), self.metadata, timing, tuple(errors))
+        return RunResult(tuple(finished), self.metadata, timing, tuple(errors), self._from_journal)
 
 
 def _index(episode: Union[EpisodeResult, EpisodeError]) -> int:

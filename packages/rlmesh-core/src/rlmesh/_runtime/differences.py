@@ -40,6 +40,42 @@ def tell_differences(first: Any, second: Any, whose: Tuple[str, str]) -> List[st
     return lines + [f"and {len(found) - _MOST} more"] * (len(found) > _MOST)
 
 
+def compare_runs(first: Any, second: Any, whose: Tuple[str, str]) -> Tuple[List[str], List[str]]:
+    """Return a line for each path at which the descriptions of two runs differ.
+
+    What only one of them says about a model or an env is left out, as earlier versions said less.
+    So is what made them, where one was made by somebody else.
+
+    Returns:
+        The lines, and the paths that were left out.
+    """
+    left_out: List[str] = []
+    if isinstance(first, dict) and isinstance(second, dict):
+        first, second = dict(first), dict(second)
+        for part in ("model", "env"):
+            if part in first and part in second:
+                pair = _comparable(first[part], second[part], part, left_out)
+                first[part], second[part] = pair
+    return tell_differences(first, second, whose), list(dict.fromkeys(left_out))
+
+
+def _comparable(first: Any, second: Any, path: str, left_out: List[str]) -> Tuple[Any, Any]:
+    """Return two descriptions with what both of them say."""
+    if _has_parts(first) and _has_parts(second) and len(first) == len(second):
+        pairs = [_comparable(*pair, path, left_out) for pair in zip(first, second)]
+        return [one for one, _ in pairs], [other for _, other in pairs]
+    if not (isinstance(first, dict) and isinstance(second, dict)):
+        return first, second
+    first, second = dict(first), dict(second)
+    for key in list(dict.fromkeys(chain(first, second))):
+        values = first.get(key, _ABSENT), second.get(key, _ABSENT)
+        if _ABSENT in values or (key == "factory" and values.count(None) == 1):
+            left_out.append(f"{path}.{key}")
+            first.pop(key, None)
+            second.pop(key, None)
+    return first, second
+
+
 def _differences(first: Any, second: Any, path: str) -> Iterator[Tuple[str, Tuple[Any, Any]]]:
     if isinstance(first, dict) and isinstance(second, dict):
         for key in dict.fromkeys(chain(first, second)):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import warnings
 import weakref
 from types import TracebackType
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Type
 
+from rlmesh._text import printable
 from rlmesh.errors import JournalError
 
-from .differences import completed, tell_differences
+from .differences import compare_runs, completed
 from .episodes import EpisodeResult
 from .files import PathLike, path_of, sync_folder, write_at
 from .plan import PlannedEpisode
@@ -166,12 +168,20 @@ class Journal:
         recorded: Optional[Dict[str, Any]] = self._records.run
         if recorded is None:
             raise JournalError(f"{self._path}: does not say of which run it is")
-        lines = tell_differences(
+        lines, left_out = compare_runs(
             completed(recorded), completed(run), ("the journal has", "this run")
         )
         if lines:
             told = "\n  ".join(lines)
             raise JournalError(f"{self._path}: this is the journal of another run:\n  {told}")
+        if left_out:
+            what = printable(", ".join(left_out))
+            warnings.warn(
+                f"{self._path}: either the journal or this run does not say {what};"
+                " they are taken for the same run",
+                RuntimeWarning,
+                stacklevel=5,
+            )
         for episode in self._records.episodes.values():
             # The seed is None where the env takes none.
             if episode.index >= len(planned) or episode.seed not in (

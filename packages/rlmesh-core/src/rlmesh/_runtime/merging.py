@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections import Counter
 from typing import Any, Dict, List, Mapping, Sequence, Set, Tuple, Union
 
-from .differences import abbreviated, completed, tell_differences
+from rlmesh._text import printable
+
+from .differences import abbreviated, compare_runs, completed
 from .episodes import EpisodeError, EpisodeResult
 
 Episodes = Tuple[Sequence[EpisodeResult], Sequence[EpisodeError]]
@@ -21,11 +24,19 @@ def merge_metadata(metadata: Sequence[Mapping[str, Any]]) -> Dict[str, Any]:
     first = metadata[0]
     run = first.get("run")
     for i, other in enumerate(metadata[1:], 1):
-        lines = tell_differences(
+        lines, left_out = compare_runs(
             _without_seeds(run), _without_seeds(other.get("run")), ("result 0 has", f"result {i}")
         )
         if lines:
             raise ValueError("merge: the results are of different runs:\n  " + "\n  ".join(lines))
+        if left_out:
+            what = printable(", ".join(left_out))
+            warnings.warn(
+                f"merge: either result 0 or result {i} does not say {what}; they are"
+                " taken for results of the same model and env",
+                RuntimeWarning,
+                stacklevel=3,
+            )
     agreed = {
         key: value
         for key, value in first.items()

@@ -33,12 +33,15 @@ class RunResult:
             lists the images that the env's side cropped and resized, `"run"` describes the model,
             the env, the seeds and the options.
         errors: The episodes that were given up, ordered by index.
+        from_journal: How many of the finished episodes the journal had before, so that this call
+            did not play them.
     """
 
     episodes: Tuple[EpisodeResult, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
     timing: Optional[Timing] = field(default=None, compare=False)
     errors: Tuple[EpisodeError, ...] = ()
+    from_journal: int = field(default=0, compare=False)
 
     @property
     def num_errors(self) -> int:
@@ -221,6 +224,8 @@ class RunResult:
     def __repr__(self) -> str:
         success = "".join(f", {name}={rate:.1%}" for name, rate in self.success_rates().items())
         failed = f", errors={self.num_errors}" if self.errors else ""
+        if self.from_journal:
+            failed += f", from_journal={self.from_journal}"
         spent = ", ".join(f"{name} {seconds:.3g}s" for name, seconds in self.spent.items())
         wall = summed = ""
         if self.timing is not None and self.timing.lanes > 1:
