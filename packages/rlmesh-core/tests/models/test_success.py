@@ -365,10 +365,10 @@ def test_a_rule_is_written_by_the_name_of_its_function(tmp_path):
             return True
 
     names = {
-        said_once: f"function {__name__}.said_once",
-        functools.partial(said_once): f"function {__name__}.said_once",
-        Decide(): f"function {__name__}.{Decide.__qualname__}",
-        Decide().method: f"function {__name__}.{Decide.__qualname__}.method",
+        said_once: f"function {__name__}:said_once",
+        functools.partial(said_once): f"function {__name__}:said_once",
+        Decide(): f"function {__name__}:{Decide.__qualname__}",
+        Decide().method: f"function {__name__}:{Decide.__qualname__}.method",
     }
     for function, name in names.items():
         assert play(PASSING, function).metadata["run"]["options"]["success"] == name

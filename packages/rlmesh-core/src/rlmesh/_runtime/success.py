@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Union
 
+from rlmesh._contract.plain import name_of
 from rlmesh._contract.scalars import as_flag, as_reward
 from rlmesh.errors import InvalidValue
 
@@ -79,7 +80,7 @@ class SuccessRule:
 
     def __str__(self) -> str:
         if self.function is not None:
-            return f"function {qualified_name(self.function)}"
+            return f"function {name_of(self.function)}"
         threshold = "" if self.at_least is None else f">={self.at_least!r}"
         return self.when if self.key is None else f"{self.when}:{self.key}{threshold}"
 
@@ -195,13 +196,3 @@ class SuccessNotice:
     def _warn(self, sentence: str) -> None:
         self._has_warned = True
         warnings.warn(sentence, RuntimeWarning, stacklevel=4)
-
-
-def qualified_name(function: Any) -> str:
-    """Return by what a callable is told from others: its module and its qualified name.
-
-    That of an instance is its class's; that of a `functools.partial` its function's.
-    """
-    function = getattr(function, "func", function)
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{getattr(named, '__module__', None)}.{named.__qualname__}"
