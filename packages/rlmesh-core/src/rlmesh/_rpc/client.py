@@ -440,7 +440,8 @@ class RpcClient:
         connection.send(control, payload)
         started = sent = time.monotonic()
         lost: Optional[float] = None if connection.connected else started
-        wait, patience = min(timeout, _ATTENTION if lost is None else _GLANCE), RESEND_INTERVAL
+        patience = RESEND_INTERVAL
+        wait = min(timeout, patience, _ATTENTION if lost is None else _GLANCE)
         waiter: Optional[Waiter] = None
         try:
             while True:
