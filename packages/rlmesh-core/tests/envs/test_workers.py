@@ -237,7 +237,7 @@ def test_a_second_shutdown_does_nothing_and_nothing_is_left(serve, tmp_path):
     server = serve(Troubled, f"unix://{tmp_path}/s", kwargs={"pid_file": str(pids)})
     env = rlmesh.RemoteEnv(server.address)
     env.reset()
-    folder = server._server._workers._folder
+    folder = Path(server._server._workers._folder.path)
     assert folder.is_dir()
     for _ in range(2):
         server.shutdown()

@@ -85,7 +85,7 @@ def server(request, monkeypatch):
 
 @pytest.fixture
 def stride(server):
-    return 1 if server._factory is None else 23
+    return 1 if server._factory is None else 61
 
 
 @pytest.mark.parametrize("method", ["step", "reset", "render", "close"])
@@ -93,7 +93,9 @@ def test_close_may_interrupt_any_call_at_any_line(server, stride, method):
     sockets = count_sockets()
     arguments = {"step": (0,)}.get(method, ())
     env = None
-    for interruption in interruptions(lambda: env.close(), stride if method == "step" else 11):
+    for interruption in interruptions(
+        lambda: env.close(), stride if method == "step" else 2 * stride + 9
+    ):
         # The env is free each time, so that the server has heard of the end.
         env = rlmesh.RemoteEnv(server.address, busy_timeout=SOON)
         env.reset()
@@ -183,7 +185,7 @@ def test_close_makes_a_call_of_another_thread_end():
 @pytest.mark.parametrize("served", [Countdown(), FACTORY], ids=["instance", "factory"])
 def test_shutdown_may_interrupt_the_start_of_a_server_and_its_end(served, tmp_path):
     server = None
-    stride = 1 if isinstance(served, Countdown) else 31
+    stride = 1 if isinstance(served, Countdown) else 397
 
     def use():
         server.start()
