@@ -28,7 +28,10 @@ def _print_version(wanted: bool) -> None:
 VERSION = typer.Option(
     False, "--version", help="Print the version.", callback=_print_version, is_eager=True
 )
-ENV = typer.Argument(metavar="ENV", help="A Gymnasium id, or MODULE:CALLABLE that returns an env.")
+ENV = typer.Argument(
+    metavar="ENV",
+    help="A Gymnasium id (of old gym where there is no Gymnasium), or MODULE:CALLABLE that returns an env.",
+)
 SERVED_AT = typer.Option(
     "tcp://127.0.0.1:0",
     "--address",

@@ -144,20 +144,35 @@ def check_not_loading_main() -> None:
 
 
 def _make(env_id: str, kwargs: Dict[str, Any], failed: str) -> Any:
-    """Return the env of a Gymnasium id; `failed` begins the sentence that says there is none."""
-    try:
-        import gymnasium
-    except ModuleNotFoundError as exc:
-        if exc.name != "gymnasium":
-            raise
+    """Return the env of a Gymnasium id, or of one of old `gym` where there is no Gymnasium.
+
+    Args:
+        env_id: The id.
+        kwargs: Keyword arguments for the env.
+        failed: Begins the sentence that says that there is none.
+    """
+    library: Any = _installed("gymnasium") or _installed("gym")
+    if library is None:
         raise RLMeshError(
-            f"{failed}; to take {env_id!r} for a Gymnasium id, gymnasium is needed:"
-            " pip install gymnasium"
-        ) from exc
+            f"{failed}: {env_id!r} may be the id of a Gymnasium env, but neither gymnasium nor gym"
+            " is installed here: pip install gymnasium"
+        )
     try:
-        return gymnasium.make(env_id, **kwargs)
-    except gymnasium.error.Error as exc:
+        return library.make(env_id, **kwargs)
+    except library.error.Error as exc:
+        if library.__name__ == "gym":
+            failed = f"{failed}: gym {library.__version__}, as there is no gymnasium here, says"
         raise RLMeshError(f"{failed}: {exc}") from exc
+
+
+def _installed(name: str) -> Optional[ModuleType]:
+    """Return a module; None if there is none. What it raises itself is raised."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as exc:
+        if exc.name != name:
+            raise
+        return None
 
 
 def _importable_name(source: Any) -> str:
