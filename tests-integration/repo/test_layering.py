@@ -18,7 +18,7 @@ TEXT = {"_text", "_once", "_tracebacks"}
 VALUES = {*TEXT, "errors", "_values", "types", "backends", "_version"}
 CONTRACT = {*VALUES, "spaces", "adapters", "_contract", "specs"}
 MESSAGES = {*CONTRACT, "_wire"}
-REQUESTS = {*MESSAGES, "_transport", "_rpc", "_tasks", "_logs", "_forks"}
+REQUESTS = {*MESSAGES, "_transport", "_rpc", "_tasks", "_logs", "_forks", "_copies"}
 MAY_IMPORT = {
     "_text": set(),
     "_once": set(),
@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "_version": set(),
     "_rlmesh": set(),
     "_tasks": set(),
+    "_copies": set(),
     "_logs": TEXT,
     "_forks": {*TEXT, "errors"},
     "_values": {*TEXT, "errors"},
@@ -38,14 +39,15 @@ MAY_IMPORT = {
     "specs": {*VALUES, "spaces", "_contract"},
     "_wire": CONTRACT,
     "_transport": {*TEXT, "errors", "_forks"},
-    "_rpc": MESSAGES | {"_transport", "_tasks", "_logs", "_forks"},
-    "_runtime": CONTRACT | {"_tasks", "_logs", "_forks"},
+    "_rpc": MESSAGES | {"_transport", "_tasks", "_logs", "_forks", "_copies"},
+    "_runtime": CONTRACT | {"_tasks", "_logs", "_forks", "_copies"},
     "_envs": {*REQUESTS, "_runtime"},
     "_models": {*REQUESTS, "_runtime", "_envs"},
     "recorder": {*CONTRACT, "_runtime"},
     "bases": {"_envs", "_models"},
     "__init__": {*REQUESTS, "_rlmesh", "_runtime", "_envs", "_models", "recorder"},
     "testing": {*REQUESTS, "_runtime", "_envs", "_models", "recorder", "__init__"},
+    "__main__": {"_cli"},
     "_cli": {*REQUESTS, "_runtime", "_envs", "_models", "recorder", "__init__"},
 }
 

@@ -30,7 +30,8 @@ VERSION = typer.Option(
 )
 ENV = typer.Argument(
     metavar="ENV",
-    help="A Gymnasium id (of old gym where there is no Gymnasium), or MODULE:CALLABLE that returns an env.",
+    help="A Gymnasium id (of old gym where there is no Gymnasium), or MODULE:CALLABLE that returns"
+    " an env.",
 )
 SERVED_AT = typer.Option(
     "tcp://127.0.0.1:0",

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Dict, Generic, Mapping, Optional, Tuple, Type,
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._contract.env_spec import EnvSpec
+from rlmesh._copies import NotCopied
 from rlmesh._rpc.calls import BLOCKING
 from rlmesh._rpc.dial import ENV_CONNECT_TIMEOUT
 from rlmesh._tasks import complete
@@ -23,7 +24,7 @@ ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
 
 
-class RemoteBase:
+class RemoteBase(NotCopied):
     """What a served env and a served vector env have in common.
 
     Args:
@@ -41,6 +42,8 @@ class RemoteBase:
         RLMeshError: See there.
     """
 
+    _holds = "a session with its server"
+    _instead = "pass on its address, and make another client from that where it is needed"
     _backend: ClassVar[Backend]
     _is_vector: ClassVar[bool] = False
     _view: Any

@@ -31,9 +31,9 @@ class EnvServer(ServerBase):
 
     Args:
         env_or_factory: An env with Gymnasium's API, or a legacy `gym` one; or a vector env of
-            either. Or a factory of one: a Gymnasium id, with or without `module:` before it (an id of
-            `gym` where there is no Gymnasium),
-            `"module:callable"`, or a function or class at the top level of a module.
+            either. Or a factory of one: a Gymnasium id, or one of `gym` where Gymnasium is missing,
+            with or without `module:` before it; `"module:callable"`; or a function or class at the
+            top level of a module.
         address: `tcp://host:port`, `host:port` or `unix:///path`. Port 0 takes a free one.
         token: The secret that clients must share; empty means `RLMESH_TOKEN`, or none.
         options: See `ServeOptions`.

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Callable, ClassVar, Mapping, Optional, Tuple, Type, TypeVar
 
+from rlmesh._copies import NotCopied
 from rlmesh._envs.client import EnvView
 from rlmesh._envs.ports import LaneEnv, open_port
 from rlmesh._envs.vector_lanes import SubEnv
@@ -29,7 +30,7 @@ ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
 
 
-class RemoteModelBase(Evaluator[ObsT, ActT]):
+class RemoteModelBase(Evaluator[ObsT, ActT], NotCopied):
     """A served model with the methods of a `Model`; subclasses choose the values of `session`.
 
     `run` passes observations and actions on between the model's server and the env without looking
@@ -55,6 +56,9 @@ class RemoteModelBase(Evaluator[ObsT, ActT]):
         ProtocolError: The server is none of ours, of another version, or serves an env.
         InvalidValue: The framework knows no such device.
     """
+
+    _holds = "sessions with its server"
+    _instead = "pass on its address, and make another client from that where it is needed"
 
     _backend: ClassVar[Backend]
     _address = ""

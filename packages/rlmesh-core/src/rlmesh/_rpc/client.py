@@ -234,7 +234,7 @@ class RpcClient:
                 raise self._ended()
         except BaseException as exc:
             with self._turn("open"):
-                self._end(str(exc) or type(exc).__name__)
+                self._end(_reason(exc, OPEN))
             raise
         finally:
             waiter.over()
@@ -309,7 +309,7 @@ class RpcClient:
                     # Also after Ctrl-C: nobody knows then whether the server has this number.
                     if isinstance(exc, RLMeshError) and not self._given_up:
                         self._log_loss(str(exc.args[0] if exc.args else exc))
-                    self._end(str(exc) or type(exc).__name__)
+                    self._end(_reason(exc, op))
                     raise
                 self._received = number
                 if reply.boot == self._boot and reply.status == OK:
@@ -683,3 +683,11 @@ def _drive(steps: Steps[_T], connection: Connection) -> _T:
 
 def _introduction() -> Any:
     return PeerInfo("client", Limits()).to_dict()
+
+
+def _reason(error: BaseException, op: int) -> str:
+    """Return why a session is over, for later calls, of what ended a call from within."""
+    if isinstance(error, RLMeshError):
+        return str(error)
+    # Ctrl-C, or what a signal handler raised: whether the request was executed is not known.
+    return f"a {type(error).__name__} during {OP_NAMES[op]} gave it up"

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Iterator, Optional, Protocol, Set, Tuple, Type, TypeVar
 
+from rlmesh._copies import NotCopied
 from rlmesh._forks import inherited_error, leave_to_parent
 from rlmesh._transport.address import parse_address
 from rlmesh._transport.security import Token
@@ -48,7 +49,7 @@ class Running(Protocol):
         ...
 
 
-class ServerBase:
+class ServerBase(NotCopied):
     """Serves something at an address; subclasses say what.
 
     All calls of what is served run on one thread: the one that calls `serve`, or the one that
@@ -63,6 +64,9 @@ class ServerBase:
         AddressError: The address does not parse.
         SecurityError: The token is too short.
     """
+
+    _holds = "a socket, or a thread that serves"
+    _instead = "pass on its address, or make another server"
 
     _requested_address = ""
     _listener: Optional[ZmqListener] = None

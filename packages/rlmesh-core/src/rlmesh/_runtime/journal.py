@@ -10,6 +10,7 @@ import weakref
 from types import TracebackType
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Type
 
+from rlmesh._copies import NotCopied
 from rlmesh._text import printable
 from rlmesh.errors import JournalError
 
@@ -29,7 +30,7 @@ from .records import (
 from .timing import Timing
 
 
-class Journal:
+class Journal(NotCopied):
     """The file that a run writes its episodes to, locked until `close`.
 
     Args:
@@ -39,6 +40,9 @@ class Journal:
         TypeError: `path` is none.
         JournalError: The file cannot be written, is none of ours, or another run writes it.
     """
+
+    _holds = "an open file"
+    _instead = "pass on its path"
 
     def __init__(self, path: PathLike) -> None:
         self._path = path_of(path, "journal")

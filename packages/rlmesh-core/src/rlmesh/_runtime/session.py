@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Dict, Generic, Mapping, Optional, Tuple, Type, TypeVar
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._copies import NotCopied
 from rlmesh._tasks import complete
 from rlmesh._tracebacks import trimmed
 from rlmesh.adapters.reading import Reader
@@ -21,7 +22,7 @@ ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
 
 
-class Session(Generic[ObsT, ActT]):
+class Session(NotCopied, Generic[ObsT, ActT]):
     """A model and an env, joined: what `run` consists of, for loops of one's own.
 
     `Model.session` and `rlmesh.session` make it. It ends with its `with` block, or `close`.
@@ -34,6 +35,9 @@ class Session(Generic[ObsT, ActT]):
     Attributes:
         metadata: As given.
     """
+
+    _holds = "an env and an episode that is running"
+    _instead = "make another one with session() where it is needed"
 
     def __init__(
         self,

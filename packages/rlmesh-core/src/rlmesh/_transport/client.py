@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import socket as sockets
 import struct
 import time
 import weakref
@@ -15,7 +16,7 @@ import zmq
 from rlmesh._forks import Inherited, leave_to_parent
 from rlmesh.errors import AddressError, ConnectionFailed, SecurityError
 
-from .address import parse_address
+from .address import Address, parse_address
 from .carrier import ConnectionLost, Message
 from .frames import receive_parts, send_frames
 from .security import Token
@@ -50,6 +51,7 @@ class ZmqConnection:
 
     Raises:
         AddressError: The address does not parse, or its port is 0.
+        ConnectionFailed: The name of its host does not resolve.
         SecurityError: The token is too short, or the socket is another user's.
         ConnectionFailed: This process has no more file descriptors, say.
     """
@@ -60,6 +62,7 @@ class ZmqConnection:
         if parsed.scheme == "tcp" and not parsed.port:
             raise AddressError(f"address: expected the port of a running server, got {address!r}")
         self._address = str(parsed)
+        _check_host(parsed)
         self._endpoint = f"ipc://{parsed.path}" if parsed.scheme == "unix" else str(parsed)
         self._unix_path = parsed.path if parsed.scheme == "unix" else ""
         self._copy = parsed.scheme == "inproc"
@@ -280,3 +283,15 @@ def _close(socket: Any, monitor: Any, pid: int) -> None:
         socket.disable_monitor()
         monitor.close(linger=0)
         socket.close()
+
+
+def _check_host(address: Address) -> None:
+    """Check that the name of a host resolves, which libzmq tries in silence until the timeout."""
+    if address.scheme != "tcp" or ":" in address.host:
+        return
+    try:
+        sockets.getaddrinfo(address.host, address.port, sockets.AF_INET)
+    except (OSError, UnicodeError) as exc:
+        raise ConnectionFailed(
+            f"the host name {address.host!r} of {address} does not resolve: {exc}"
+        ) from exc

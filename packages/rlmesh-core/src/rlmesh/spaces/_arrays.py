@@ -95,6 +95,11 @@ def as_tensor(value: Any) -> Optional[Tensor]:
                 return Tensor(bits.data, "bfloat16", bits.shape)
             return Tensor.from_buffer(value)
         except (TypeError, ValueError, BufferError, RuntimeError) as exc:
+            if str(getattr(value, "dtype", "")) == "torch.bfloat16":
+                raise InvalidValue(
+                    "dtype: torch.bfloat16 cannot become NumPy's, which has none: convert it, with"
+                    " .float()"
+                ) from exc
             raise InvalidValue(f"dtype: expected numbers in main memory: {exc}") from exc
     interface = getattr(value, "__array_interface__", None)
     if isinstance(interface, dict) and isinstance(interface.get("data"), (bytes, memoryview)):

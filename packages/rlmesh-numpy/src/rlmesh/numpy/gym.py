@@ -56,6 +56,9 @@ class _Face:
 
     _env: Any
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._env.__reduce_ex__(protocol)
+
     @property
     def np_random(self) -> Any:
         """A generator on this side, which `reset(seed=...)` seeds like that of the served env."""
