@@ -24,7 +24,44 @@ ObsT = TypeVar("ObsT")
 ActT = TypeVar("ActT")
 
 
-class RemoteBase(NotCopied):
+_GYMNASIUM_NAMES = frozenset(
+    {
+        "unwrapped",
+        "np_random",
+        "np_random_seed",
+        "get_wrapper_attr",
+        "has_wrapper_attr",
+        "set_wrapper_attr",
+        "env_method",
+        "env_is_wrapped",
+        "envs",
+        "get_images",
+        "num_envs",
+        "seed",
+        "step_async",
+        "step_wait",
+    }
+)
+"""What wrappers and training libraries ask of an env, besides what a client has."""
+
+
+class _Client(type):
+    """The type of clients, whose repr is what libraries show when they refuse one."""
+
+    def __repr__(cls) -> str:
+        public = f"{cls.__module__.partition('._')[0]}.{cls.__qualname__}"
+        if getattr(cls, "_is_vector", False):
+            return (
+                f"<class '{public}' (for Gymnasium, take rlmesh.numpy.gym.RemoteVectorEnv;"
+                " Stable-Baselines3 wants several rlmesh.numpy.gym.RemoteEnv)>"
+            )
+        return (
+            f"<class '{public}' (for Gymnasium and Stable-Baselines3, take"
+            " rlmesh.numpy.gym.RemoteEnv)>"
+        )
+
+
+class RemoteBase(NotCopied, metaclass=_Client):
     """What a served env and a served vector env have in common.
 
     Args:
@@ -207,6 +244,16 @@ class RemoteBase(NotCopied):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if name in _GYMNASIUM_NAMES:
+            kind = "RemoteVectorEnv" if self._is_vector else "RemoteEnv"
+            raise UnknownAttribute(
+                f"{type(self).__name__}: there is no {name!r}; wrappers and training libraries take"
+                f" rlmesh.numpy.gym.{kind}(address)"
+            )
+        return self._attribute(name)
+
+    def _attribute(self, name: str) -> Any:
+        """Return an attribute of the env, as if it was this object's."""
         if self._is_vector and name in self._attributes:
             raise UnknownAttribute(f"{name!r} is an attribute of sub-envs: use get_attr({name!r})")
         return self.get_attr(name)

@@ -73,7 +73,7 @@ class _Face:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(self._env, name)
+        return self._env._attribute(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "render_mode":
@@ -165,7 +165,18 @@ class RemoteEnv(_Face, gymnasium.Env[Any, Any]):
         self._env.close()
 
 
-class RemoteVectorEnv(_Face, VectorEnv):
+class _VectorFace(type):
+    """The type of `RemoteVectorEnv`, whose repr is what libraries show when they refuse one."""
+
+    def __repr__(cls) -> str:
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        return (
+            f"<class '{name}' (a gymnasium.vector.VectorEnv; Stable-Baselines3 wants several"
+            " rlmesh.numpy.gym.RemoteEnv)>"
+        )
+
+
+class RemoteVectorEnv(_Face, VectorEnv, metaclass=_VectorFace):
     """A served vector env that is a `gymnasium.vector.VectorEnv`.
 
     `call`, `get_attr` and `set_attr` reach what the server exposes of its sub-envs, and raise
