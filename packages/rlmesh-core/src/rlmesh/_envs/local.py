@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import warnings
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from rlmesh._contract.contract import EnvContract
@@ -101,7 +102,7 @@ class LocalBase:
         arguments: Dict[str, Any] = {}
         if "seed" in self._reset_arguments:
             arguments["seed"] = seed
-        elif seed is not None and hasattr(self.env, "seed"):
+        elif seed is not None and _has(self.env, "seed"):
             self.env.seed(seed)
         if options is not None:
             if "options" not in self._reset_arguments:
@@ -176,7 +177,17 @@ class LocalEnv(LocalBase):
 
 def is_vector_env(env: Any) -> bool:
     """Whether an env object is a vector of envs."""
-    return hasattr(env, "single_observation_space")
+    return _has(env, "single_observation_space")
+
+
+def _has(env: Any, name: str) -> bool:
+    """Whether an env has an attribute, or passes on one of the env that it wraps.
+
+    Wrappers of Gymnasium 0.29 warn when they do that, which would be said to the wrong person.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return hasattr(env, name)
 
 
 def space_of(env: Any, name: str) -> Space[Any]:
