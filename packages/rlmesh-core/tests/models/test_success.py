@@ -352,7 +352,7 @@ def test_a_journal_is_of_one_rule(tmp_path):
         message = rf'options.success: the journal has "any", this run "{name}"'
         with pytest.raises(JournalError, match=message):
             play(PASSING, rule, seeds=[0, 1], journal=path)
-    with pytest.raises(JournalError, match=r'this run "function \S*test_success\.said_once"'):
+    with pytest.raises(JournalError, match=r'this run "function \S*test_success:said_once"'):
         play(PASSING, said_once, seeds=[0, 1], journal=path)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional
 
+from .tables import html_of_record
+
 
 @dataclass(frozen=True)
 class EpisodeResult:
@@ -58,6 +60,10 @@ class EpisodeResult:
         spent = self.env_seconds + self.wire_seconds + self.adapter_seconds
         return max(self.duration - spent - self.queue_seconds - self.predict_seconds, 0.0)
 
+    def _repr_html_(self) -> str:
+        """Return the fields as a table, for a notebook."""
+        return html_of_record(self)
+
 
 @dataclass(frozen=True)
 class EpisodeError:
@@ -76,3 +82,7 @@ class EpisodeError:
     kind: str
     message: str = field(compare=False)
     attempts: int = field(default=1, compare=False)
+
+    def _repr_html_(self) -> str:
+        """Return the fields as a table, for a notebook."""
+        return html_of_record(self)

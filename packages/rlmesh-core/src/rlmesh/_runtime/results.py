@@ -11,6 +11,7 @@ from .files import PathLike, read_file, replace_file
 from .merging import merge_episodes, merge_metadata
 from .records import end_line, episode_line, header_line, parse
 from .statistics import mean_interval, rate_interval
+from .tables import html_of, html_table, rows_of
 from .timing import Timing
 
 __all__ = ["EpisodeError", "EpisodeResult", "RunResult"]
@@ -221,6 +222,14 @@ class RunResult:
             tuple(one for one in merged if isinstance(one, EpisodeError)),
         )
 
+    def _repr_html_(self) -> str:
+        """Return the figures, the episodes and the errors as tables, for a notebook."""
+        run = self.metadata.get("run")
+        name = run.get("name") if isinstance(run, dict) else None
+        episodes, errors = html_table(rows_of(self.episodes)), html_table(rows_of(self.errors))
+        caption = "RunResult" if name is None else f"RunResult of {name}"
+        return html_of(caption, html_table([_shown(self)]), episodes, errors)
+
     def __repr__(self) -> str:
         success = "".join(f", {name}={rate:.1%}" for name, rate in self.success_rates().items())
         failed = f", errors={self.num_errors}" if self.errors else ""
@@ -236,6 +245,28 @@ class RunResult:
             f" mean_reward={self.mean_reward:.6g}{success},"
             f" steps={self.total_steps},{wall} duration={self.duration:.3g}s{summed}: {spent})"
         )
+
+
+def _shown(result: RunResult) -> Dict[str, Any]:
+    """Return the figures of a result as a notebook shows them."""
+    figures: Dict[str, Any] = {"episodes": result.num_episodes, "errors": result.num_errors}
+    figures["mean reward"] = _with_interval("{:.6g}", result.mean_reward, result.reward_interval)
+    for name, rate in result.success_rates().items():
+        text = f"{rate:.1%}"
+        if name == "success_rate":
+            text = _with_interval("{:.1%}", rate, result.success_interval)
+        figures[name.replace("_", " ")] = text
+    figures["steps"] = f"{result.total_steps:,}"
+    if result.timing is not None:
+        figures["wall clock"] = f"{result.timing.seconds:.3g} s"
+    figures["from the journal"] = result.from_journal
+    return {name: value for name, value in figures.items() if value != 0 or name == "episodes"}
+
+
+def _with_interval(form: str, value: float, interval: Tuple[float, float]) -> str:
+    if any(map(math.isnan, interval)):
+        return form.format(value)
+    return f"{form.format(value)} [{', '.join(map(form.format, interval))}]"
 
 
 def _share(flags: Iterable[Optional[bool]]) -> Optional[float]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Iterable
 
+from .tables import html_of_record
+
 
 @dataclass
 class Usage:
@@ -143,6 +145,10 @@ class Timing:
             mean_queue_seconds=_ratio(total.queue_seconds, total.predictions),
             max_queue_seconds=max((lane.longest_queue for lane in lanes), default=0.0),
         )
+
+    def _repr_html_(self) -> str:
+        """Return the fields as a table, for a notebook."""
+        return html_of_record(self)
 
     def __str__(self) -> str:
         noun = "lane" if self.lanes == 1 else "lanes"
