@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rlmesh._envs.server import EnvServer
     from rlmesh._models.adaptation import DELEGATED
     from rlmesh._models.base import Model
-    from rlmesh._models.entry import run, session
+    from rlmesh._models.entry import run, run_async, session
     from rlmesh._models.remote import RemoteModel
     from rlmesh._models.server import ModelServer
     from rlmesh._rpc.health import Latency, Ping, Stats, ping, stats
@@ -36,6 +36,7 @@ __all__ = [
     # Evaluating a policy
     "Model",
     "run",
+    "run_async",
     "session",
     "Session",
     "PredictContext",
@@ -80,6 +81,7 @@ __all__ = [
 _HOMES = {
     "Model": "rlmesh._models.base",
     "run": "rlmesh._models.entry",
+    "run_async": "rlmesh._models.entry",
     "session": "rlmesh._models.entry",
     "Session": "rlmesh._runtime.session",
     "PredictContext": "rlmesh._runtime.context",

@@ -25,6 +25,7 @@ __all__ = [
     "RLMeshError",
     "RemoteError",
     "RequestTimeout",
+    "RunCancelled",
     "SecurityError",
     "SessionLost",
     "UnknownAttribute",
@@ -78,6 +79,10 @@ class ProtocolError(RLMeshError):
 
 class JournalError(RLMeshError):
     """A journal or a saved result that cannot be read, written or taken up by this run."""
+
+
+class RunCancelled(RLMeshError):
+    """The run's `cancel` event was set; `run_result` has what was finished by then."""
 
 
 class LimitExceeded(RLMeshError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from threading import Event
 from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar, Union, overload
 
 from rlmesh._rpc.dial import MODEL_CONNECT_TIMEOUT
@@ -18,6 +19,7 @@ from rlmesh._runtime.success import Success
 from rlmesh._transport.security import Token
 from rlmesh.types import Value
 
+from .cancelling import in_thread
 from .evaluator import Evaluator
 from .remote import RemoteModel
 
@@ -51,6 +53,7 @@ def run(
     success: Optional[Success] = None,
     connect_timeout: Optional[float] = None,
     name: Optional[str] = None,
+    cancel: Optional[Event] = None,
 ) -> RunResult:
     """Drive a model against an env, wherever they are, and return what came of it.
 
@@ -81,6 +84,7 @@ def run(
             it; None is 10 for an env, and 60 for a model, which may have to import torch or JAX
             first. See `Model.run`.
         name: See `Model.run`.
+        cancel: See `Model.run`.
 
     Raises:
         ValueError, TypeError, RLMeshError: As `Model.run`.
@@ -115,7 +119,30 @@ def run(
             success=success,
             connect_timeout=connect_timeout,
             name=name,
+            cancel=cancel,
         )
+
+
+async def run_async(
+    model: Union[Evaluator[Any, Any], str], env: object, **options: Any
+) -> RunResult:
+    """Do what `run` does on a thread of its own, while the event loop goes on.
+
+    Cancelling the task that awaits this ends the run; see `Model.run_async`.
+
+    Args:
+        model: See `run`.
+        env: See `run`. An env object is stepped on that thread.
+        **options: All other arguments of `run` but `cancel`.
+
+    Raises:
+        asyncio.CancelledError: The task was cancelled.
+        ValueError, TypeError, RLMeshError: As `run`.
+    """
+    if "cancel" in options:
+        raise TypeError("cancel: expected none for run_async; cancel its task")
+    options["token"] = Token(options.get("token", ""))
+    return await in_thread(lambda cancel: run(model, env, cancel=cancel, **options))
 
 
 @overload

@@ -7,6 +7,7 @@ import operator
 import signal
 from contextlib import ExitStack, suppress
 from functools import partial
+from threading import Event
 from time import perf_counter
 from typing import (
     Any,
@@ -51,8 +52,9 @@ from rlmesh._tasks import run_together
 from rlmesh._tracebacks import trimmed
 from rlmesh._transport.security import Token
 from rlmesh.adapters.selection import Selection
-from rlmesh.errors import Busy
+from rlmesh.errors import Busy, RunCancelled
 
+from .cancelling import Cancellation, in_thread
 from .description import describe_env, describe_run, warn_if_unclear
 from .lanes import Targets, Terms, targets_of, vector_lanes
 
@@ -61,6 +63,8 @@ ActT = TypeVar("ActT")
 
 OnResult = Callable[[EpisodeResult], None]
 OnProgress = Callable[[Progress], None]
+
+_NEVER = Cancellation(None)
 
 
 class Evaluator(Generic[ObsT, ActT]):
@@ -92,6 +96,7 @@ class Evaluator(Generic[ObsT, ActT]):
         success: Optional[Success] = None,
         connect_timeout: Optional[float] = None,
         name: Optional[str] = None,
+        cancel: Optional[Event] = None,
     ) -> RunResult:
         """Drive this model against an env, or several at once, and return what came of it.
 
@@ -149,6 +154,8 @@ class Evaluator(Generic[ObsT, ActT]):
                 shown by `progress=True`. A `RemoteModel` or `RemoteEnv` has its own.
             name: What you call this run, e.g. `"pi0-step30k"`. It tells journals and results of
                 models apart that otherwise look the same, such as two checkpoints.
+            cancel: A `threading.Event`. Once it is set, by another thread, the run ends before its
+                next step with `RunCancelled`, as it does after Ctrl-C. `run_async` sets one.
 
         Raises:
             ValueError: No episode is asked for, an instruction for a model without text input, a
@@ -159,6 +166,7 @@ class Evaluator(Generic[ObsT, ActT]):
             ModelError: With several lanes, predict raised; the error says for which.
             JournalError: The journal is another run's, or no journal; another run writes it; or it
                 cannot be written. `run_result` has what was finished, if that was in mid-run.
+            RunCancelled: `cancel` was set. `run_result` has what was finished.
             RLMeshError: The env or a served model cannot be reached, or failed.
         """
         token = Token(token)
@@ -188,11 +196,14 @@ class Evaluator(Generic[ObsT, ActT]):
             show = ProgressLine() if progress is True else checked("progress", progress)
         tell = on_result and checked("on_result", on_result)
         collector = Collector(watch, tell, terms.success)
+        cancellation = Cancellation(cancel)
+        if cancellation:
+            watch.before_steps(cancellation.check)
         try:
             with warnings_once(), telling(getattr(show, "wait", None)), ExitStack() as resources:
                 if journal is not None:
                     collector.journal = resources.enter_context(Journal(journal))
-                joined = self._join(targets, terms, token, close_env, resources)
+                joined = self._join(targets, terms, token, close_env, resources, cancellation)
                 timing = _play(joined, planned, terms, collector, watch, show)
         except BaseException as exc:
             error: Any = exc
@@ -200,6 +211,26 @@ class Evaluator(Generic[ObsT, ActT]):
                 error.run_result = collector.result()
             raise exc.with_traceback(trimmed(exc))  # noqa: B904 - it is the same one
         return collector.result(timing)
+
+    async def run_async(self, env_or_address: object, **options: Any) -> RunResult:
+        """Do what `run` does on a thread of its own, while the event loop goes on.
+
+        Cancelling the task that awaits this ends the run before its next step: its connections are
+        closed, the episodes that it has finished are in its journal, and `run_result` of the
+        `CancelledError` has them.
+
+        Args:
+            env_or_address: As for `run`. An env object is stepped on that thread.
+            **options: All other arguments of `run` but `cancel`.
+
+        Raises:
+            asyncio.CancelledError: The task was cancelled.
+            ValueError, TypeError, RLMeshError: As `run`.
+        """
+        if "cancel" in options:
+            raise TypeError("cancel: expected none for run_async; cancel its task")
+        options["token"] = Token(options.get("token", ""))
+        return await in_thread(lambda cancel: self.run(env_or_address, cancel=cancel, **options))
 
     def session(
         self,
@@ -261,6 +292,7 @@ class Evaluator(Generic[ObsT, ActT]):
         on_result: Optional[OnResult] = None,
         success: Optional[Success] = None,
         connect_timeout: Optional[float] = None,
+        cancel: Optional[Event] = None,
     ) -> None:
         """Run unseeded episodes against a served env until Ctrl-C or SIGTERM, then return.
 
@@ -271,6 +303,7 @@ class Evaluator(Generic[ObsT, ActT]):
             on_result: As for `run`.
             success: As for `run`.
             connect_timeout: As for `run`.
+            cancel: As for `run`; this then returns, as after Ctrl-C.
 
         Raises:
             TypeError: The address is no str.
@@ -300,9 +333,10 @@ class Evaluator(Generic[ObsT, ActT]):
                     on_result,
                     success,
                     connect_timeout,
+                    cancel,
                     check,
                 )
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RunCancelled):
             return
 
     def run_local_for_episodes(
@@ -316,6 +350,7 @@ class Evaluator(Generic[ObsT, ActT]):
         on_result: Optional[OnResult] = None,
         success: Optional[Success] = None,
         connect_timeout: Optional[float] = None,
+        cancel: Optional[Event] = None,
     ) -> None:
         """Run a number of episodes against a served env.
 
@@ -328,6 +363,7 @@ class Evaluator(Generic[ObsT, ActT]):
             on_result: As for `run`.
             success: As for `run`.
             connect_timeout: As for `run`.
+            cancel: As for `run`.
 
         Raises:
             TypeError: The address is no str, or the number no integer.
@@ -343,6 +379,7 @@ class Evaluator(Generic[ObsT, ActT]):
             on_result,
             success,
             connect_timeout,
+            cancel,
         )
 
     def _work(
@@ -354,6 +391,7 @@ class Evaluator(Generic[ObsT, ActT]):
         on_result: Optional[OnResult],
         success: Optional[Success],
         connect_timeout: Optional[float],
+        cancel: Optional[Event],
         tick: Optional[Callable[[], None]] = None,
     ) -> None:
         """Run episodes against a served env, and keep nothing of them."""
@@ -377,12 +415,14 @@ class Evaluator(Generic[ObsT, ActT]):
             notice.check(result)
             tell(result)
 
-        watch = Watch()
+        watch, cancellation, targets = Watch(), Cancellation(cancel), Targets([env_address], [])
         if tick is not None:
             watch.before_steps(tick)
+        if cancellation:
+            watch.before_steps(cancellation.check)
         try:
             with warnings_once(), ExitStack() as resources:
-                joined = self._join(Targets([env_address], []), terms, token, False, resources)
+                joined = self._join(targets, terms, token, False, resources, cancellation)
                 Driver(
                     joined.lanes, episodes, report, _forget, retries=0, goes_on=False, watch=watch
                 ).run(joined.wait)
@@ -396,6 +436,7 @@ class Evaluator(Generic[ObsT, ActT]):
         token: Token,
         close_env: bool,
         resources: ExitStack,
+        cancellation: Cancellation = _NEVER,
     ) -> Joined:
         """Return lanes, one for each target, or for each sub-env of vector envs.
 
@@ -405,12 +446,14 @@ class Evaluator(Generic[ObsT, ActT]):
             token: The env servers' secret.
             close_env: Whether env objects are closed at the end.
             resources: Takes what is to be done at the end.
+            cancellation: What may end this.
         """
         terms.check()
         self._check(terms)
         resources.callback(self._finish)
         calls = Calls()
-        wait = partial(calls.wait, LONG)
+        receive = cancellation.watching(calls.wait)
+        wait = partial(receive, LONG)
         several = len(targets.first) + len(targets.more) > 1
 
         def connect(envs: Sequence[object], first: int = 0) -> List[EnvCalls]:
@@ -419,7 +462,7 @@ class Evaluator(Generic[ObsT, ActT]):
                 client, is_ours = find_env(env, token, terms.connect_timeout)
                 resources.callback(give_back, client, is_ours or close_env)
                 clients.append(client)
-            caller = calls if several else BLOCKING
+            caller = calls if several or cancellation else BLOCKING
             try:
                 numbered = enumerate(clients, first)
                 run_together(
@@ -437,8 +480,9 @@ class Evaluator(Generic[ObsT, ActT]):
             envs = vector_lanes(clients, terms)
         else:
             envs = [*clients, *connect(targets.more, len(clients))]
-        policies = self._policies(terms, calls if len(envs) > 1 else BLOCKING, len(envs))
-        joined = Joined([], partial(policies.wait, calls.wait), {}, [], {})
+        caller = calls if len(envs) > 1 or cancellation else BLOCKING
+        policies = self._policies(terms, caller, len(envs))
+        joined = Joined([], partial(policies.wait, receive), {}, [], {})
         if terms.pushdown:
             joined.metadata["pushdown"] = []
 

@@ -203,6 +203,7 @@ class Watch:
     def __init__(self, hooks: Sequence[RunHooks] = ()) -> None:
         self.failure: Optional[BaseException] = None
         self.tick: Optional[Callable[[], None]] = None
+        self._ticks: List[Callable[[], object]] = []
         self.told = 0
         self.render_error: Optional[Exception] = None
         self._hooks = hooks
@@ -216,8 +217,9 @@ class Watch:
         return self.sees_starts or self.sees_steps
 
     def before_steps(self, function: Callable[[], object]) -> None:
-        """Have a function called before each step."""
-        self.tick = partial(self._call, (function,))
+        """Have a function called before each step, after those that are called already."""
+        self._ticks.append(function)
+        self.tick = partial(self._call, self._ticks)
 
     def run_start(self, event: RunEvent) -> None:
         """Tell that the run begins."""
