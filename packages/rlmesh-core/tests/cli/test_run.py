@@ -353,6 +353,20 @@ def test_an_interrupted_run_says_whether_the_same_command_goes_on(
     assert err == f"rlmesh: interrupted; {told}\n"
 
 
+def test_a_finished_journal_says_that_nothing_was_played(rlmesh, address, tmp_path):
+    path = str(tmp_path / "run.jsonl")
+    arguments = ["run", "policies:Counter", address, "--journal", path, "--name", "step30k"]
+    status, out, err = rlmesh.run(*arguments, "--seeds", "0:2")
+    assert (status, err) == (0, "")
+    assert "journal" not in out
+    status, out, err = rlmesh.run(*arguments, "--seeds", "0:2")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == "2 of 2 episodes are from the journal; nothing was played"
+    status, out, err = rlmesh.run(*arguments[:-1], "step60k", "--seeds", "0:2")
+    assert (status, out) == (1, "")
+    assert 'name: the journal has "step30k", this run "step60k"' in err
+
+
 def test_lanes_without_an_episode_are_told_of_once(rlmesh, address):
     status, out, err = rlmesh.run("run", "policies:one", address, "--concurrency", "4")
     assert (status, row(out)) == (0, ["1", "3", "100.0%", "3"])

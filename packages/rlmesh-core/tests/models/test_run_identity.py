@@ -296,7 +296,7 @@ def test_plain_forms_are_the_same_in_every_process_and_never_fail():
     assert plain(Odd()) == f"<{__name__}:Odd>"
     assert plain(object()) == "<builtins:object>"
     assert plain({1: {2, 1}, "x": (1.5, None)}) == {"1": [1, 2], "x": [1.5, None]}
-    assert plain(Policy) == f"<class {__name__}:Policy>"
+    assert plain(Policy) == f"<callable {__name__}:Policy>"
     assert plain(2**70) == str(2**70)
     assert plain("y" * 5000).startswith("y" * 50 + "... (5000 characters, sha256 ")
     assert name_of(functools.partial(functools.partial(act, 1), bias=2)) == f"{__name__}:act"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 from typing import Any, Dict, Optional, Type, cast
@@ -50,8 +51,13 @@ def load_model(
         return model
     # The class whose framework it is: a subclass that predicts itself takes no factory.
     kind = next(cls for cls in type(model).__mro__ if "_backend" in vars(cls))
-    # The first one is there already.
-    return cast("ModelBase[Any, Any]", kind(factory=lambda: made.pop() if made else source()))
+
+    # With the name of the source, by which journals tell it from others.
+    @functools.partial(functools.update_wrapper, wrapped=source, updated=())
+    def make() -> Any:
+        return made.pop() if made else source()  # the first one is there already
+
+    return cast("ModelBase[Any, Any]", kind(factory=make))
 
 
 def _model_of(

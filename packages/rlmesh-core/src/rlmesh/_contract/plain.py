@@ -112,9 +112,7 @@ class _Plain:
                 "args": self.of(value.args, depth),
                 "kwargs": self.of(value.keywords, depth),
             }
-        if isinstance(value, type):
-            return f"<class {name_of(value)}>"
-        if hasattr(value, "dtype") and hasattr(value, "shape"):
+        if not isinstance(value, type) and hasattr(value, "dtype") and hasattr(value, "shape"):
             return self._of_array(value, depth)
         if callable(value) and isinstance(getattr(value, "__qualname__", None), str):
             return f"<callable {name_of(value)}>"
