@@ -164,6 +164,23 @@ def test_a_run_that_looks_for_a_server_is_ended_at_once(tmp_path):
             Model(one).run(envs, seeds=[0, 1], cancel=cancel)
 
 
+@pytest.mark.parametrize("model", ["here", "served"])
+def test_a_task_that_looks_for_a_server_is_ended_at_once(tmp_path, model):
+    nobody = f"unix://{tmp_path}/nobody"
+
+    async def main():
+        pair = (nobody, Countdown()) if model == "served" else (Model(one), nobody)
+        task = asyncio.ensure_future(rlmesh.run_async(*pair, seeds=[0], connect_timeout=LONG))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, PATIENCE)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_the_journal_has_what_was_finished_and_the_run_goes_on_from_it(tmp_path, lanes):
     cancel, path = threading.Event(), tmp_path / "run.jsonl"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from threading import Event
 from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar, Union, overload
 
+from rlmesh._rpc.calls import LONG, Calls
 from rlmesh._rpc.dial import MODEL_CONNECT_TIMEOUT
 from rlmesh._rpc.waits import telling
 from rlmesh._runtime.files import PathLike
@@ -16,10 +18,11 @@ from rlmesh._runtime.progress import Progress
 from rlmesh._runtime.results import EpisodeResult, RunResult
 from rlmesh._runtime.session import Session
 from rlmesh._runtime.success import Success
+from rlmesh._tasks import run_together
 from rlmesh._transport.security import Token
 from rlmesh.types import Value
 
-from .cancelling import in_thread
+from .cancelling import Cancellation, in_thread
 from .evaluator import Evaluator
 from .remote import RemoteModel
 
@@ -93,7 +96,7 @@ def run(
     if progress is True:
         progress = ProgressLine()
     with telling(getattr(progress, "wait", None)), _evaluator(
-        model, token, connect_timeout
+        model, token, connect_timeout, cancel
     ) as evaluator:
         return evaluator.run(
             env,
@@ -217,16 +220,47 @@ def session(
         )
 
 
+class _CancellableModel(RemoteModel):
+    """A client whose search for its server is ended by an event, too.
+
+    Args:
+        cancel: The event.
+        address: See `RemoteModel`.
+        token: See `RemoteModel`.
+        connect_timeout: See `RemoteModel`.
+    """
+
+    def __init__(self, cancel: Event, address: str, token: Token, connect_timeout: float) -> None:
+        self._cancellation = Cancellation(cancel)
+        super().__init__(address, token=token, connect_timeout=connect_timeout)
+
+    def _greet(self) -> None:
+        calls = Calls()
+        wait = partial(self._cancellation.watching(calls.wait), LONG)
+
+        async def greet() -> None:
+            await calls.complete(self._rpc, self._rpc.greeting())
+
+        run_together([greet()], wait)
+
+
 @contextmanager
 def _evaluator(
-    model: object, token: Token, connect_timeout: Optional[float]
+    model: object,
+    token: Token,
+    connect_timeout: Optional[float],
+    cancel: Optional[Event] = None,
 ) -> Iterator[Evaluator[Any, Any]]:
     """Give what runs: the model itself, or for an address a client, which is closed after it."""
     if isinstance(model, Evaluator):
         yield model
     elif isinstance(model, str):
         timeout = MODEL_CONNECT_TIMEOUT if connect_timeout is None else connect_timeout
-        with RemoteModel(model, token=token, connect_timeout=timeout) as remote:
+        if cancel is None:
+            remote = RemoteModel(model, token=token, connect_timeout=timeout)
+        else:
+            remote = _CancellableModel(cancel, model, token, timeout)
+        with remote:
             yield remote
     else:
         raise TypeError(

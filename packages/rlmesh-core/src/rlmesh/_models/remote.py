@@ -81,10 +81,14 @@ class RemoteModelBase(Evaluator[ObsT, ActT], NotCopied):
         self._timeouts = Timeouts(busy_timeout, predict_timeout, episode_timeout)
         self._rpc = self._dial()
         try:
-            self._rpc.hello()
+            self._greet()
         except BaseException:
             self._rpc.close()
             raise
+
+    def _greet(self) -> None:
+        """Find the server."""
+        self._rpc.hello()
 
     @property
     def address(self) -> str:
