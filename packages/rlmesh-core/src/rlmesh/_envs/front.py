@@ -23,7 +23,7 @@ from rlmesh._transport.server import ZmqListener
 from rlmesh._transport.waiting import wait_readable
 from rlmesh._wire.messages import CLOSE, FATE, OK, OPEN, Reply, Request, pack, unpack_reply
 from rlmesh.adapters.tags import EnvTags
-from rlmesh.errors import ConnectionFailed, ProtocolError, RLMeshError
+from rlmesh.errors import ConnectionFailed, LimitExceeded, ProtocolError, RLMeshError
 
 from .factory import EnvFactory
 from .host import host_id
@@ -323,7 +323,7 @@ class EnvFront(Reception):
             return False
         try:
             reply = unpack_reply(message.control)
-        except ProtocolError as exc:
+        except (ProtocolError, LimitExceeded) as exc:
             text = f"dropped what a worker sent: {exc}"
             _logs.warning(_logs.SERVER, "bad_message", text, role=self._role)
             return True

@@ -63,6 +63,8 @@ _HOLD = 2.0
 """Seconds for which a server may hold a question whose answer is expected to change."""
 _ATTENDANCE = 1.0
 """Seconds between two looks at a connection that nothing is asked over."""
+_HEARING = 0.1
+"""Seconds for which a client takes what a server says of its own accord, at a time."""
 _GOODBYE_TIMEOUT = 2.0
 _GOODBYE_PATIENCE = 0.5
 """Seconds without an answer after which a goodbye is said again; each time twice as many."""
@@ -381,8 +383,9 @@ class RpcClient:
 
     def _hear_fate(self) -> None:
         """Take what has arrived; over a new connection, the server is told where we are."""
+        until = time.monotonic() + _HEARING
         try:
-            while True:
+            while time.monotonic() < until:
                 message = self._connection.receive(0)
                 if message is None:
                     return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Set
 
 from rlmesh import _logs
 from rlmesh._contract.peer import PeerInfo
@@ -42,11 +42,16 @@ from .openings import Openings
 from .options import ServeOptions
 from .session import Session
 from .sessions import Sessions
+from .shares import Shares, Stopwatch
 from .shortage import shortage_of
 from .tally import Tally
 
 PROBE_INTERVAL = 2.0
 SETTLE_INTERVAL = 0.1
+_BURST = 64
+"""Messages that are taken together, besides two of each session."""
+_USUAL = 16 * 1024
+"""Bytes of a control frame that are no burden in a request whose turn it is."""
 _SILENCE = 10.0
 """Seconds between two complaints about messages, so that nobody can fill a disk with them."""
 
@@ -88,6 +93,7 @@ class Reception:
         self._openings = Openings(sessions, self._describe, self._fate, self._answer_opening)
         self._started = time.monotonic()
         self._tally = tally
+        self._shares = Shares()
         self._next_check = 0.0
         self._next_probe = 0.0
         self._drain_until = 0.0
@@ -164,13 +170,23 @@ class Reception:
             self._log("server_stopped", "the server has stopped", requests=requests)
 
     def _receive_all(self) -> None:
-        while True:
+        """Take what has arrived, or what others leave of the time to those who send without end."""
+        for _ in range(_BURST + 2 * len(self._sessions)):
             incoming = self._listener.receive(0)
             if incoming is None:
                 return
             self._handle(incoming)
 
     def _handle(self, incoming: Incoming) -> None:
+        """Take a message, unless its peer has had its share of this server's time."""
+        now = time.monotonic()
+        if self._shares.until > now and self._shares.keeps(incoming, self._holders()):
+            self._next_check = min(self._next_check, now + SETTLE_INTERVAL)
+            return
+        self._take(incoming)
+
+    def _take(self, incoming: Incoming) -> None:
+        clock = Stopwatch()
         try:
             if incoming.payload or len(incoming.control) > self._options.max_control:
                 check_received(incoming.control, incoming.payload, self._options.limits)
@@ -178,16 +194,23 @@ class Reception:
         except (ProtocolError, LimitExceeded) as exc:
             self._complain(exc)
             self._send_error(incoming.peer, UNPARSED, UNPARSED, exc)
+            self._charge(clock, incoming.peer, incoming.peer not in self._holders())
             return
+        session = self._sessions.get(request.session)
+        is_stranger = session is None or session.peer != incoming.peer
         if request.op >= FIRST_ACTING_OP:
+            number = 0 if session is None else session.next
             self._act(request, incoming)
+            is_due = session is not None and session.next != number
+            if not is_due or len(incoming.control) > _USUAL:
+                self._charge(clock, incoming.peer, is_stranger)
             return
         try:
             if request.op == OPEN:
                 self._openings.ask(incoming.peer, request, self._closing())
                 self._next_check = 0.0
+                self._charge(clock, incoming.peer, is_stranger)
                 return
-            session = self._sessions.get(request.session)
             if session is not None:
                 session.peer = incoming.peer
             body = self._answer(request)
@@ -195,6 +218,13 @@ class Reception:
         except Exception as exc:
             control = self._pack_error(request.op, request.id, shortage_of(exc) or exc)
         self._listener.send(incoming.peer, control)
+        self._charge(clock, incoming.peer, is_stranger)
+
+    def _charge(self, clock: Stopwatch, peer: bytes, is_stranger: bool) -> None:
+        self._shares.charge(peer, clock.read(), is_stranger)
+
+    def _holders(self) -> Set[bytes]:
+        return {session.peer for session in self._sessions}
 
     def _complain(self, exc: Exception) -> None:
         """Log that a message was dropped, unless that was said a moment ago."""
@@ -242,6 +272,10 @@ class Reception:
             self._next_probe = now + PROBE_INTERVAL
             self._sessions.check()
         self._next_check = self._next_probe
+        if self._shares:
+            for incoming in self._shares.due(self._holders()):
+                self._take(incoming)
+            self._next_check = min(self._next_check, now + SETTLE_INTERVAL)
         if self._openings:
             self._openings.settle(self._closing())
             self._next_check = min(self._next_check, now + SETTLE_INTERVAL)

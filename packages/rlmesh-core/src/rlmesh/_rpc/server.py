@@ -113,7 +113,7 @@ class RpcServer(Reception):
         while True:
             patience = self._service.delay(waiting)
             if patience is None:
-                patience = SETTLE_INTERVAL if self._openings else _TICK
+                patience = SETTLE_INTERVAL if self._openings or self._shares else _TICK
                 if self._stopping.is_set():
                     patience = min(self._drain_until - time.monotonic(), patience)
                     if patience <= 0 or not len(self._sessions):

@@ -13,6 +13,7 @@ from rlmesh._values.trees import OBJECT_KINDS
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError
 
+from .counting import UNCOUNTED_BYTES, count_values
 from .info import check_objects, check_shape
 from .messages import pack, unpack
 from .payload import INLINE_BYTES, PartReader, Parts
@@ -20,6 +21,8 @@ from .payload import INLINE_BYTES, PartReader, Parts
 _MAX_DEPTH = 32
 _MAX_VALUES = 2**20
 """Numbers, texts and containers in one value; an array counts once, whatever its size."""
+_MOST_RECEIVED = 3 * _MAX_VALUES
+"""The same as it arrives: with a key, and what tells a tuple from a list."""
 _MAX_CELLS = 2**24
 """Characters of an array of text, which has equally many for each element."""
 _INLINE, _PAYLOAD, _SCALAR, _OBJECTS = 1, 2, 3, 4
@@ -57,11 +60,13 @@ def decode_exact(data: Any, reader: PartReader, backend: Backend) -> Any:
 
     Raises:
         ProtocolError: The bytes are no packed value.
+        LimitExceeded: They have too many values.
     """
-    depth = 0
+    depth = count = 0
 
     def content(packed: bytes) -> Any:
-        nonlocal depth
+        nonlocal depth, count
+        count += count_values(packed, _MOST_RECEIVED - count, "value")
         depth += 1
         if depth > _MAX_DEPTH:
             raise ValueError(f"more than {_MAX_DEPTH} levels")
@@ -97,6 +102,8 @@ def decode_exact(data: Any, reader: PartReader, backend: Backend) -> Any:
 
     if not isinstance(data, bytes):
         raise ProtocolError(f"a value does not parse: expected bytes, got {type(data).__name__}")
+    if len(data) > UNCOUNTED_BYTES:
+        count = count_values(data, _MOST_RECEIVED, "value")
     return unpack(data, extension)
 
 

@@ -10,6 +10,7 @@ from rlmesh._values.tensor import Tensor
 from rlmesh._values.trees import OBJECT_KINDS, nested
 from rlmesh.errors import ProtocolError
 
+from .counting import MAX_INFO_VALUES, UNCOUNTED_BYTES, count_values
 from .messages import pack, unpack
 from .payload import PartReader, Parts
 from .plain import INLINE_TENSOR, OBJECTS, PAYLOAD_TENSOR
@@ -79,14 +80,18 @@ def decode_info(
 
     Raises:
         ProtocolError: The bytes are no packed info.
+        LimitExceeded: They have too many values.
     """
     if data is None:
         return {}
+    if type(data) is not bytes:
+        raise ProtocolError(f"info: expected bytes, got {type(data).__name__}")
 
-    depth = 0
+    depth = count = 0
 
     def array(code: int, packed: bytes) -> Any:
-        nonlocal depth
+        nonlocal depth, count
+        count += count_values(packed, MAX_INFO_VALUES - count, "info")
         try:
             if code == OBJECTS:
                 # Each level is packed on its own, so that msgpack does not see how deep they go.
@@ -111,6 +116,8 @@ def decode_info(
         except (TypeError, ValueError) as exc:
             raise ProtocolError(f"info: an array does not parse: {exc}") from exc
 
+    if len(data) > UNCOUNTED_BYTES:
+        count = count_values(data, MAX_INFO_VALUES, "info")
     info = unpack(data, ext_hook=array)
     if not isinstance(info, dict):
         raise ProtocolError(f"info: expected a dict, got {type(info).__name__}")

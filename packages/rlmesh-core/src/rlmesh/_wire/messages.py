@@ -12,7 +12,9 @@ from typing import Any, Iterator, NamedTuple
 
 import msgpack
 
-from rlmesh.errors import ProtocolError
+from rlmesh.errors import LimitExceeded, ProtocolError
+
+from .counting import MAX_VALUES, UNCOUNTED_BYTES, count_values
 
 HELLO, PING, OPEN, PROBE, SHUTDOWN, FATE, STATS, PROVE = 0, 1, 2, 3, 4, 5, 6, 7
 RESET, STEP, RENDER, CLOSE = 16, 17, 18, 19
@@ -121,10 +123,11 @@ def unpack(data: Any, ext_hook: Any = msgpack.ExtType) -> Any:
 
     Raises:
         ProtocolError: The bytes are no msgpack, or nest too deeply.
+        LimitExceeded: From `ext_hook`.
     """
     try:
         return _unpackb(data, ext_hook=ext_hook)
-    except ProtocolError:
+    except (ProtocolError, LimitExceeded):
         raise
     except Exception as exc:
         raise _unparsed(exc) from exc
@@ -154,7 +157,10 @@ def unpack_request(data: Any) -> Request:
 
     Raises:
         ProtocolError: It is no request.
+        LimitExceeded: It has too many values.
     """
+    if len(data) > UNCOUNTED_BYTES:
+        count_values(data, MAX_VALUES, "control frame")
     try:
         fields = _unpackb(data)
         op, number, session, ack, _ = fields
@@ -171,7 +177,10 @@ def unpack_reply(data: Any) -> Reply:
 
     Raises:
         ProtocolError: It is no reply.
+        LimitExceeded: It has too many values.
     """
+    if len(data) > UNCOUNTED_BYTES:
+        count_values(data, MAX_VALUES, "control frame")
     try:
         fields = _unpackb(data)
         _, number, boot, _, _ = fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from typing import Any
 
@@ -21,6 +22,8 @@ from .text import Text
 from .tuple import Tuple
 
 MAX_DEPTH = 64
+MAX_SPACES = 4096
+"""Spaces in one, itself included; more would take too long to make."""
 _KINDS: t.Dict[str, t.Type[Space[Any]]] = {
     kind.__name__: kind
     for kind in (
@@ -45,13 +48,16 @@ def space_from_spec(spec: Any) -> Space[Any]:
         spec: Plain data; it may come from anyone.
 
     Raises:
-        UnsupportedSpace: It describes no space, or one nested deeper than 64 levels.
+        UnsupportedSpace: It describes no space, one nested deeper than 64 levels, or one of more
+            than 4096 spaces.
     """
-    return _read(spec, 1)
+    return _read(spec, 1, itertools.count(1))
 
 
-def _read(spec: Any, depth: int) -> Space[Any]:
+def _read(spec: Any, depth: int, counter: t.Iterator[int]) -> Space[Any]:
     """Read the spec of a space that lies this many levels deep."""
+    if next(counter) > MAX_SPACES:
+        raise UnsupportedSpace(f"space: expected at most {MAX_SPACES} spaces in it, got more")
     if depth > MAX_DEPTH:
         raise UnsupportedSpace(f"space: expected at most {MAX_DEPTH} levels of spaces, got more")
     if not isinstance(spec, dict):
@@ -70,4 +76,4 @@ def _read(spec: Any, depth: int) -> Space[Any]:
             raise UnsupportedSpace(
                 f"{name}.{field}: expected {expected}, got {describe(spec[field])}"
             )
-    return kind.from_spec(spec, lambda part: _read(part, depth + 1))
+    return kind.from_spec(spec, lambda part: _read(part, depth + 1, counter))
