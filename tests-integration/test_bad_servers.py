@@ -46,7 +46,7 @@ def test_nobody_at_a_unix_path_is_named_with_the_budget(tmp_path: Path) -> None:
 
 
 def test_a_host_without_address_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConnectionFailed, match=r"tcp://no-such-host\.invalid:5555 within 0\.3 s"):
+    with pytest.raises(ConnectionFailed, match=r"'no-such-host\.invalid' of tcp://.* not resolve"):
         rlmesh.RemoteEnv("tcp://no-such-host.invalid:5555", connect_timeout=0.3)
 
 

@@ -126,7 +126,9 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
         service.go_on = threading.Event()
         with worlds.serving(lambda: service) as world:
 
-            def dial(address: str, token: Any, connect_timeout: float, role: str) -> RpcClient:
+            def dial(
+                address: str, token: Any, connect_timeout: float, role: str, lane: Any = None
+            ) -> RpcClient:
                 return RpcClient(MemoryConnection(world.network), address, connect_timeout, role)
 
             monkeypatch.setattr("rlmesh._envs.client.dial", dial)

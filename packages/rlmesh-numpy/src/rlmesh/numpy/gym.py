@@ -55,6 +55,7 @@ class _Face:
     """
 
     _env: Any
+    _spec: Optional[EnvSpec] = None
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self._env.__reduce_ex__(protocol)
