@@ -86,12 +86,15 @@ class ZmqConnection:
 
     def send(self, control: bytes, payload: Sequence[memoryview] = ()) -> None:
         """Queue one message; it is sent as soon as the connection stands."""
-        try:  # noqa: SIM105 - suppress() would cost something at every send
+        try:
             send_frames(self._socket, control, payload, self._copy)
         except zmq.Again:
             # ZeroMQ gives up a peer that breaks its protocol, and has no queue then, or the other
-            # side takes nothing: the message is lost, as with any broken connection.
-            pass
+            # side takes nothing: the message is lost, as with any broken connection. But it looks
+            # only now and then whether there is room again, and at once where it is asked.
+            with contextlib.suppress(zmq.Again):
+                if self._socket.get(zmq.EVENTS) & zmq.POLLOUT:
+                    send_frames(self._socket, control, payload, self._copy)
 
     def receive(self, timeout: float) -> Optional[Message]:
         """Return the next message; None after `timeout` seconds without one, or at once for 0.
@@ -268,6 +271,9 @@ class _Nowhere:
 
     def send(self, *args: Any, **options: Any) -> None:
         raise zmq.Again
+
+    def get(self, option: int) -> int:
+        return 0
 
     def recv(self, *args: Any, **options: Any) -> None:
         raise ConnectionLost
