@@ -10,6 +10,7 @@ from rlmesh import _logs
 from rlmesh._contract.peer import PeerInfo
 from rlmesh._forks import leave_to_parent
 from rlmesh._transport.carrier import Incoming, Listener
+from rlmesh._wire.counting import UNCOUNTED_BYTES
 from rlmesh._wire.errors import error_to_wire
 from rlmesh._wire.messages import (
     CLOSE,
@@ -52,6 +53,7 @@ _BURST = 64
 """Messages that are taken together, besides two of each session."""
 _USUAL = 16 * 1024
 """Bytes of a control frame that are no burden in a request whose turn it is."""
+_MOST_KNOWN = 4096
 _SILENCE = 10.0
 """Seconds between two complaints about messages, so that nobody can fill a disk with them."""
 
@@ -94,6 +96,8 @@ class Reception:
         self._started = time.monotonic()
         self._tally = tally
         self._shares = Shares()
+        # Peers of which a request was executed: their small messages are not looked at as closely.
+        self._known: Set[bytes] = set()
         self._next_check = 0.0
         self._next_probe = 0.0
         self._drain_until = 0.0
@@ -186,15 +190,16 @@ class Reception:
         self._take(incoming)
 
     def _take(self, incoming: Incoming) -> None:
-        clock = Stopwatch()
+        is_usual = len(incoming.control) <= _USUAL and incoming.peer in self._known
+        clock = Stopwatch(is_usual)
         try:
             if incoming.payload or len(incoming.control) > self._options.max_control:
                 check_received(incoming.control, incoming.payload, self._options.limits)
-            request = unpack_request(incoming.control)
+            request = unpack_request(incoming.control, _USUAL if is_usual else UNCOUNTED_BYTES)
         except (ProtocolError, LimitExceeded) as exc:
             self._complain(exc)
             self._send_error(incoming.peer, UNPARSED, UNPARSED, exc)
-            self._charge(clock, incoming.peer, incoming.peer not in self._holders())
+            self._shares.charge(incoming.peer, clock.read(), incoming.peer not in self._holders())
             return
         session = self._sessions.get(request.session)
         is_stranger = session is None or session.peer != incoming.peer
@@ -202,14 +207,16 @@ class Reception:
             number = 0 if session is None else session.next
             self._act(request, incoming)
             is_due = session is not None and session.next != number
-            if not is_due or len(incoming.control) > _USUAL:
-                self._charge(clock, incoming.peer, is_stranger)
+            if not (is_due and is_usual):
+                self._shares.charge(incoming.peer, clock.read(), is_stranger)
+                if is_due:
+                    self._know(incoming.peer)
             return
         try:
             if request.op == OPEN:
                 self._openings.ask(incoming.peer, request, self._closing())
                 self._next_check = 0.0
-                self._charge(clock, incoming.peer, is_stranger)
+                self._shares.charge(incoming.peer, clock.read(), is_stranger)
                 return
             if session is not None:
                 session.peer = incoming.peer
@@ -218,10 +225,12 @@ class Reception:
         except Exception as exc:
             control = self._pack_error(request.op, request.id, shortage_of(exc) or exc)
         self._listener.send(incoming.peer, control)
-        self._charge(clock, incoming.peer, is_stranger)
+        self._shares.charge(incoming.peer, clock.read(), is_stranger)
 
-    def _charge(self, clock: Stopwatch, peer: bytes, is_stranger: bool) -> None:
-        self._shares.charge(peer, clock.read(), is_stranger)
+    def _know(self, peer: bytes) -> None:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known.add(peer)
 
     def _holders(self) -> Set[bytes]:
         return {session.peer for session in self._sessions}

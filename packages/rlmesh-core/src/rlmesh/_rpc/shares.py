@@ -23,20 +23,28 @@ STRANGERS = b""
 
 
 class Stopwatch:
-    """Measures what a message takes of the server's time, from when this is built."""
+    """Measures what a message takes of the server's time, from when this is built.
+
+    Args:
+        is_usual: Whether it most likely takes little, and is not worth a precise clock.
+    """
 
     __slots__ = ("_cpu", "_wall")
 
-    def __init__(self) -> None:
-        self._wall, self._cpu = time.monotonic(), time.thread_time()
+    def __init__(self, is_usual: bool) -> None:
+        self._wall = time.monotonic()
+        self._cpu = -1.0 if is_usual else time.thread_time()
 
     def read(self) -> float:
         """Return the seconds up to now: those in which others had to wait.
 
         Of what is short, only its own; a busy machine makes a much longer wait of it.
         """
+        wall = time.monotonic() - self._wall
+        if self._cpu < 0:
+            return wall
         cpu = time.thread_time() - self._cpu
-        return cpu if cpu < _SHORT else time.monotonic() - self._wall
+        return cpu if cpu < _SHORT else wall
 
 
 class Shares:

@@ -152,14 +152,18 @@ class Unpacker:
             raise _unparsed(exc) from exc
 
 
-def unpack_request(data: Any) -> Request:
+def unpack_request(data: Any, uncounted: int = UNCOUNTED_BYTES) -> Request:
     """Parse a control frame that a client sent.
+
+    Args:
+        data: The frame.
+        uncounted: The size up to which its values are not counted.
 
     Raises:
         ProtocolError: It is no request.
         LimitExceeded: It has too many values.
     """
-    if len(data) > UNCOUNTED_BYTES:
+    if len(data) > uncounted:
         count_values(data, MAX_VALUES, "control frame")
     try:
         fields = _unpackb(data)
@@ -179,7 +183,7 @@ def unpack_reply(data: Any) -> Reply:
         ProtocolError: It is no reply.
         LimitExceeded: It has too many values.
     """
-    if len(data) > UNCOUNTED_BYTES:
+    if len(data) > MAX_VALUES:  # with fewer bytes, there cannot be more
         count_values(data, MAX_VALUES, "control frame")
     try:
         fields = _unpackb(data)
