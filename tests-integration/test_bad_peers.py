@@ -421,7 +421,7 @@ def test_a_number_of_many_digits_is_not_read(peer: RawPeer) -> None:
     limits = {"control": "9" * 90_000, "payload": 1}
     reply = peer.ask(HELLO, 1, b"", {**INTRODUCTION, "limits": limits})
     assert reply[4]["kind"] == "ProtocolError"
-    assert "expected an integer, got str" in reply[4]["message"]
+    assert "control: expected int, got" in reply[4]["message"]
 
 
 def test_a_pickle_stays_what_it_is(peer: RawPeer, tmp_path: Path) -> None:

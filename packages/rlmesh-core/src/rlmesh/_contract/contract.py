@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional
 
 from rlmesh.errors import ProtocolError, UnsupportedSpace
 from rlmesh.spaces import Space, space_from_spec
 
 from .env_spec import EnvSpec
+from .fields import field
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class EnvContract:
     env_id: str
     observation_space: Space[Any]
     action_space: Space[Any]
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     render_mode: Optional[str] = None
     max_episode_steps: Optional[int] = None
     num_envs: Optional[int] = None
@@ -44,7 +46,7 @@ class EnvContract:
     single_action_space: Optional[Space[Any]] = None
     autoreset_mode: Optional[str] = None
     spec: Optional[EnvSpec] = None
-    origin: Mapping[str, Any] = field(default_factory=dict)
+    origin: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> Dict[str, Any]:
         """Return the contract as plain data; `from_dict` gives an equal contract back."""
@@ -75,23 +77,17 @@ class EnvContract:
             ProtocolError: The data is no contract.
         """
         try:
-            metadata, render_mode = data["metadata"], data["render_mode"]
-            steps = data["max_episode_steps"]
-            spec, origin = data.get("spec"), data.get("origin", {})
-            if not isinstance(metadata, dict) or not isinstance(render_mode, (str, type(None))):
-                raise TypeError("metadata or render_mode has the wrong type")
-            if not isinstance(origin, dict):
-                raise TypeError(f"origin: expected a dict, got {type(origin).__name__}")
+            spec = field(data, "spec", dict, type(None), default=None)
             return cls(
-                env_id=str(data["env_id"]),
+                env_id=field(data, "env_id", str),
                 observation_space=space_from_spec(data["observation_space"]),
                 action_space=space_from_spec(data["action_space"]),
-                metadata=metadata,
-                render_mode=render_mode,
-                max_episode_steps=None if steps is None else int(steps),
+                metadata=field(data, "metadata", dict),
+                render_mode=field(data, "render_mode", str, type(None)),
+                max_episode_steps=field(data, "max_episode_steps", int, type(None)),
                 spec=None if spec is None else EnvSpec.from_dict(spec),
-                origin=origin,
-                **_vector_fields(data.get("vector")),
+                origin=field(data, "origin", dict, default={}),
+                **_vector_fields(field(data, "vector", dict, type(None), default=None)),
             )
         except (KeyError, TypeError, ValueError, UnsupportedSpace) as exc:
             raise ProtocolError(
@@ -103,10 +99,12 @@ def _vector_fields(data: Any) -> Dict[str, Any]:
     """Return the fields that only the contract of a vector env has."""
     if data is None:
         return {}
-    mode = data["autoreset_mode"]
+    num_envs = field(data, "num_envs", int)
+    if num_envs < 1:
+        raise ValueError(f"num_envs: expected at least 1, got {num_envs}")
     return {
-        "num_envs": int(data["num_envs"]),
+        "num_envs": num_envs,
         "single_observation_space": space_from_spec(data["single_observation_space"]),
         "single_action_space": space_from_spec(data["single_action_space"]),
-        "autoreset_mode": None if mode is None else str(mode),
+        "autoreset_mode": field(data, "autoreset_mode", str, type(None)),
     }

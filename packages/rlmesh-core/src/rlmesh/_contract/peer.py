@@ -9,6 +9,8 @@ from typing import Any, Dict
 from rlmesh._version import __version__
 from rlmesh.errors import ProtocolError
 
+from .fields import field
+
 PROTOCOL_VERSION = 1
 """Changes whenever an older peer would misread a message."""
 
@@ -55,7 +57,7 @@ class PeerInfo:
         """
         known = data if isinstance(data, dict) else {}
         theirs, version = known.get("protocol"), known.get("version", "of unknown version")
-        if theirs != PROTOCOL_VERSION:
+        if type(theirs) is not int or theirs != PROTOCOL_VERSION:
             raise ProtocolError(
                 f"protocol version: expected {PROTOCOL_VERSION} (rlmesh {__version__}),"
                 f" got {theirs!r}"
@@ -63,14 +65,13 @@ class PeerInfo:
                 " install the same rlmesh version on both sides"
             )
         try:
-            limits = Limits(*(_size(data["limits"][name]) for name in ("control", "payload")))
-            return cls(str(data["role"]), limits, str(data["version"]), str(data["python"]))
+            sizes = field(data, "limits", dict)
+            limits = Limits(*(field(sizes, name, int) for name in ("control", "payload")))
+            return cls(
+                field(data, "role", str),
+                limits,
+                field(data, "version", str),
+                field(data, "python", str),
+            )
         except (KeyError, TypeError, ValueError) as exc:
             raise ProtocolError(f"the peer's introduction does not parse: {exc!r}") from exc
-
-
-def _size(value: Any) -> int:
-    # Not int(), which would take its time for a text of many digits.
-    if type(value) is not int:
-        raise TypeError(f"expected an integer, got {type(value).__name__}")
-    return value

@@ -8,6 +8,7 @@ import weakref
 from typing import Any, Dict, Mapping, Optional, Protocol, Sequence, Set, Tuple
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._contract.fields import checked, count, field
 from rlmesh._contract.peer import Limits
 from rlmesh._rpc.arrivals import Unread, Way
 from rlmesh._rpc.calls import BLOCKING, Caller
@@ -185,7 +186,7 @@ class EnvClient:
             description = await self._caller.complete(rpc, rpc.opening(*self._wish))
             contract = EnvContract.from_dict(description)
             exposed = _checked_names(description.get("expose", []))
-            worker = description.pop("worker", None)
+            worker = _checked_worker(description.pop("worker", None))
             if worker is not None and is_reachable(worker):
                 direct = self._direct(worker, rpc, description)
                 self._goodbye.detach()
@@ -229,6 +230,16 @@ def _checked_names(names: Any) -> Sequence[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ProtocolError("the description of the env does not parse: expose is no list of names")
     return names
+
+
+def _checked_worker(worker: Any) -> Any:
+    if worker is not None:
+        try:
+            for name, kind in (("address", str), ("host", str), ("key", bytes)):
+                field(worker, name, kind)
+        except TypeError as exc:
+            raise ProtocolError(f"the worker of the env does not parse: {exc}") from None
+    return worker
 
 
 class EnvCalls(Protocol):
@@ -341,9 +352,9 @@ class EnvView:
         reply, payload = await self._client.call(RESET, (seed, packed), parts)
         try:
             observation, info, elapsed = reply
-            self.env_seconds = elapsed * 1e-9
         except (TypeError, ValueError):
             raise unreadable(3) from None
+        self.env_seconds = seconds_of(elapsed)
         reader = PartReader(payload)
         known = decode_info(info, reader, self._from_tensor)
         return self._observations.decode(observation, reader), known
@@ -355,10 +366,17 @@ class EnvView:
         reply, payload = await self._client.call(STEP, body, parts)
         try:
             observation, reward, terminated, truncated, info, elapsed = reply
-            reward = float(reward)
-            self.env_seconds = elapsed * 1e-9
         except (TypeError, ValueError):
             raise unreadable(6) from None
+        if not (
+            type(reward) is float
+            and type(terminated) is bool
+            and type(truncated) is bool
+            and type(elapsed) is int
+            and elapsed >= 0
+        ):
+            raise _mistyped_step(reward, terminated, truncated, elapsed)
+        self.env_seconds = elapsed * 1e-9
         reader = PartReader(payload)
         # Info first: what is forwarded are the large arrays before those of info.
         known = {} if info is None else decode_info(info, reader, self._from_tensor)
@@ -376,9 +394,10 @@ class EnvView:
         """Return what the env renders in its mode; nothing else of a run goes on meanwhile."""
         reply, payload = self._client.call_now(RENDER, None, ())
         try:
-            packed, _ = reply
+            packed, elapsed = reply
         except (TypeError, ValueError):
             raise unreadable(2) from None
+        seconds_of(elapsed)
         known = decode_info(packed, PartReader(payload), self._from_tensor)
         if "frame" not in known:
             raise unreadable(2)
@@ -423,6 +442,34 @@ def checked_seed(seed: Any) -> Optional[int]:
     return number
 
 
-def unreadable(count: int) -> ProtocolError:
+def seconds_of(elapsed: Any) -> float:
+    """Return what a reply says of the env's time, which it has in nanoseconds.
+
+    Raises:
+        ProtocolError: It is no integer from 0 on.
+    """
+    try:
+        return count(elapsed, "elapsed") * 1e-9
+    except TypeError as exc:
+        raise _mistyped(exc) from None
+
+
+def _mistyped_step(reward: Any, terminated: Any, truncated: Any, elapsed: Any) -> ProtocolError:
+    """Return the error about a reply to `step` with a field of another type."""
+    try:
+        checked(reward, "reward", float)
+        checked(terminated, "terminated", bool)
+        checked(truncated, "truncated", bool)
+        count(elapsed, "elapsed")
+    except TypeError as exc:
+        return _mistyped(exc)
+    raise AssertionError("every field has its type")
+
+
+def _mistyped(exc: TypeError) -> ProtocolError:
+    return ProtocolError(f"the reply of the env does not parse: {exc}")
+
+
+def unreadable(expected: int) -> ProtocolError:
     """Return the error about a reply of another form than so many fields."""
-    return ProtocolError(f"the reply of the env does not parse: expected {count} fields")
+    return ProtocolError(f"the reply of the env does not parse: expected {expected} fields")

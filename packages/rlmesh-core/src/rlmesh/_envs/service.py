@@ -157,6 +157,8 @@ class EnvService:
             name, packed = body
         except (TypeError, ValueError):
             raise ProtocolError("attribute: expected a name and a value") from None
+        if type(name) is not str or (op == GET_ATTR and packed is not None):
+            raise ProtocolError("attribute: expected a str as the name, and a value to set or pass")
         attributes.check(name)
         if op == GET_ATTR:
             value = attributes.get(name)

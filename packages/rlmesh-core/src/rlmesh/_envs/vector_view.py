@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from rlmesh._contract.fields import checked
 from rlmesh._rpc.arrivals import Way
 from rlmesh._tasks import complete
 from rlmesh._values.tensor import Tensor
@@ -14,9 +15,13 @@ from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError
 from rlmesh.spaces import GraphInstance
+from rlmesh.spaces._describe import describe
 
-from .client import EnvCalls, checked_seed, unreadable
+from .client import EnvCalls, checked_seed, seconds_of, unreadable
 from .local_vector import Seeds
+from .vector_service import FINAL_KEYS
+
+_REWARDS = ("float64", "float32", "float16")
 
 
 class VectorView:
@@ -66,9 +71,9 @@ class VectorView:
         reply, payload = await self._client.call(RESET, body, parts, goes_on=is_partial)
         try:
             observations, infos, elapsed = reply
-            self.env_seconds = elapsed * 1e-9
         except (TypeError, ValueError):
             raise unreadable(3) from None
+        self.env_seconds = seconds_of(elapsed)
         reader = PartReader(payload)
         return self._observations.decode(observations, reader), self._infos(infos, reader)
 
@@ -79,9 +84,9 @@ class VectorView:
         reply, payload = await self._client.call(STEP, body, parts)
         try:
             observations, (rewards, terminations, truncations), infos, finals, elapsed = reply
-            self.env_seconds = elapsed * 1e-9
         except (TypeError, ValueError):
             raise unreadable(5) from None
+        self.env_seconds = seconds_of(elapsed)
         reader = PartReader(payload)
         decoded = self._observations.decode(observations, reader)
         known = self._infos(infos, reader)
@@ -89,9 +94,9 @@ class VectorView:
             self._put_finals(finals, reader, known)
         return (
             decoded,
-            self._column(rewards),
-            self._column(terminations),
-            self._column(truncations),
+            self._column(rewards, "rewards", _REWARDS),
+            self._column(terminations, "terminations", ("bool",)),
+            self._column(truncations, "truncations", ("bool",)),
             known,
         )
 
@@ -99,9 +104,10 @@ class VectorView:
         """Return what the env renders in its mode: a tuple with the frame of each sub-env."""
         reply, payload = self._client.call_now(RENDER, None, ())
         try:
-            packed, _ = reply
+            packed, elapsed = reply
         except (TypeError, ValueError):
             raise unreadable(2) from None
+        seconds_of(elapsed)
         known = self._infos(packed, PartReader(payload))
         if "frame" not in known:
             raise unreadable(2)
@@ -122,19 +128,26 @@ class VectorView:
     def _infos(self, data: Any, reader: PartReader) -> Dict[Any, Any]:
         return decode_info(data, reader, self._backend.from_tensor, self._backend.object_array)
 
-    def _column(self, column: Any) -> Any:
+    def _column(self, column: Any, name: str, dtypes: Sequence[str]) -> Any:
         """Return rewards or flags as an array of the framework."""
         try:
-            dtype, data = column
-            tensor = Tensor(bytearray(data), dtype, (self.num_envs,))
+            dtype, data = checked(column, name, list, tuple)
+            if dtype not in dtypes:
+                raise TypeError(f"expected the dtype {' or '.join(dtypes)}, got {describe(dtype)}")
+            data = bytearray(checked(data, "data", bytes))
+            tensor = Tensor(data, dtype, (self.num_envs,))
+            if dtype == "bool" and data.translate(None, b"\0\1"):
+                raise ValueError("expected 0 and 1 for False and True")
         except (TypeError, ValueError) as exc:
-            raise ProtocolError(f"step: a column of the reply does not parse: {exc}") from exc
+            raise ProtocolError(f"step: {name} of the reply do not parse: {exc}") from exc
         return self._backend.from_tensor(tensor, self._device)
 
     def _put_finals(self, finals: Any, reader: PartReader, infos: Dict[Any, Any]) -> None:
         """Put the last observations of finished episodes where infos had them."""
         try:
-            key, bodies = finals
+            key, bodies = checked(finals, "finals", list, tuple)
+            if key not in FINAL_KEYS or len(checked(bodies, key, list)) != self.num_envs:
+                raise ValueError(f"expected a list of {self.num_envs} under one of {FINAL_KEYS}")
             values = [
                 None if one is None else self._finals.decode(one[0], reader) for one in bodies
             ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import weakref
 from contextlib import suppress
 from time import perf_counter
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, cast
 
 from rlmesh._contract.contract import EnvContract
+from rlmesh._contract.fields import checked, count, field
 from rlmesh._rpc.arrivals import Way
 from rlmesh._rpc.calls import Caller
 from rlmesh._rpc.client import RpcClient
@@ -18,9 +18,11 @@ from rlmesh._wire.codec import ValueCodec
 from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, OBSERVE, PREDICT, START_EPISODE
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.adapters.selection import Selection
-from rlmesh.errors import ConnectionFailed, ModelError, ProtocolError, SessionLost
+from rlmesh.errors import ConnectionFailed, InvalidValue, ModelError, ProtocolError, SessionLost
 
 from .lanes import Terms
+
+_TIMES = ("predict_nanoseconds", "adapter_nanoseconds", "batch_size")
 
 
 class Timeouts(NamedTuple):
@@ -100,12 +102,14 @@ class RemotePolicy:
         }
         self._needs = needs = await self._open()
         try:
-            selection = needs["selection"]
+            selection = field(needs, "selection", dict, type(None))
             self.selection = None if selection is None else Selection.from_plain(selection)
-            self.needs_every_step = bool(needs["needs_every_step"])
-            self.model = dict(needs["model"])
-        except (KeyError, TypeError, ValueError):
-            raise ProtocolError("the reply of the model does not parse: expected needs") from None
+            self.needs_every_step = field(needs, "needs_every_step", bool)
+            self.model = field(needs, "model", dict)
+        except TypeError as exc:
+            raise ProtocolError(
+                f"the reply of the model does not parse: expected needs: {exc}"
+            ) from None
 
     async def _open(self) -> Mapping[str, Any]:
         """Open a session; return what the model needs."""
@@ -113,7 +117,9 @@ class RemotePolicy:
         # Before anything else, so that `close` ends also this.
         self._goodbye = goodbye(self, rpc)
         try:
-            await self._caller.complete(rpc, rpc.opening(False, self._timeouts.busy))
+            opening = rpc.opening(False, self._timeouts.busy)
+            if type(await self._caller.complete(rpc, opening)) is not dict:
+                raise ProtocolError("the description of the model does not parse: expected a dict")
             steps = rpc.calling(CONFIGURE_ROUTE, self._route, (), self._timeouts.episode)
             needs, _ = await self._caller.complete(rpc, steps)
             if self._closed:
@@ -167,15 +173,20 @@ class RemotePolicy:
         actions: List[Any] = []
         try:
             bodies, predicting, adapting, batch_size = reply
-            # What is no number at all raises a TypeError.
-            if not (0 <= predicting < math.inf and 0 <= adapting < math.inf and batch_size >= 1):
-                raise ValueError
-            for encoded, count in bodies:
-                actions.append(self._decode(encoded, PartReader(reader.next(count))))
-        except (TypeError, ValueError):
-            raise _unreadable() from None
-        if not actions:
-            raise _unreadable()
+            if not (type(predicting) is type(adapting) is type(batch_size) is int) or not (
+                predicting >= 0 and adapting >= 0
+            ):
+                for name, number in zip(_TIMES, (predicting, adapting, batch_size)):
+                    count(number, name)
+            if not checked(bodies, "actions", list) or batch_size < 1:
+                raise ValueError("expected one action at least, of a batch of one at least")
+            for encoded, arrays in bodies:
+                used = reader.next(count(arrays, "arrays"))
+                actions.append(self._decode(encoded, PartReader(used)))
+        except (TypeError, ValueError) as exc:
+            if isinstance(exc, InvalidValue):
+                raise
+            raise _unreadable(exc) from None
         self.batch_size = batch_size
         elapsed = perf_counter() - started
         # A clock of its own may make it longer.
@@ -225,5 +236,7 @@ class RemotePolicy:
         return await self._caller.complete(self._rpc, self._rpc.calling(op, body, payload, timeout))
 
 
-def _unreadable() -> ProtocolError:
-    return ProtocolError("the reply of the model does not parse: expected actions and times")
+def _unreadable(reason: Exception) -> ProtocolError:
+    return ProtocolError(
+        f"the reply of the model does not parse: expected actions and times: {reason}"
+    )

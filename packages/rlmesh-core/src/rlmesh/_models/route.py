@@ -103,18 +103,22 @@ class Route:
         """Return the observation of a predict request, and what belongs to it.
 
         Raises:
-            ProtocolError: The body does not parse.
+            ProtocolError: The body does not parse, or a field is of another type.
             NotReset: Its episode is not running.
         """
         try:
-            episode_id, step, observation, _ = body
+            episode_id, step, observation, away = body
         except (TypeError, ValueError):
             raise ProtocolError(
                 "predict: expected an episode, a step, an observation and the env's time"
             ) from None
-        episode = self.episodes.get(episode_id) if type(episode_id) is str else None
-        if episode is None or type(step) is not int:
-            raise NotReset("predict: expected the id of an episode that was started, and a step")
+        if type(episode_id) is not str or type(step) is not int or type(away) is not int:
+            raise ProtocolError(
+                "predict: expected a str as the episode, and integers as the step and the time"
+            )
+        episode = self.episodes.get(episode_id)
+        if episode is None:
+            raise NotReset("predict: expected the id of an episode that was started")
         context = PredictContext(episode.id, episode.seed, step, episode.instruction)
         return self._observations.decode(observation, PartReader(payload)), context
 

@@ -22,6 +22,7 @@ from typing import (
 
 from rlmesh import _logs
 from rlmesh._contract.contract import EnvContract
+from rlmesh._contract.fields import field
 from rlmesh._rpc.histogram import Histogram
 from rlmesh._rpc.options import ServeOptions
 from rlmesh._rpc.service import Call, Failure, Outcome
@@ -31,6 +32,7 @@ from rlmesh._runtime.context import PredictContext
 from rlmesh._wire.messages import CONFIGURE_ROUTE, END_EPISODE, OBSERVE, PREDICT, START_EPISODE
 from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError
+from rlmesh.spaces._describe import describe
 
 from .adaptation import Adaptation, Spec, takes_instruction
 from .batches import signature
@@ -229,6 +231,8 @@ class ModelService:
             observation, context = route.decode(body, call.payload)
             route.adaptation.observe(context.episode_id, observation)
         elif op == END_EPISODE:
+            if type(body) is not str:
+                raise ProtocolError(f"end_episode: expected a str, got {describe(body)}")
             if body in route.episodes:
                 self._end_episode(route, body)
                 if route.key in self._queues:
@@ -239,11 +243,12 @@ class ModelService:
 
     def _new_route(self, body: Any) -> Route:
         try:
-            contract = EnvContract.from_dict(body["contract"])
-            horizon, instruction = int(body["execution_horizon"]), body["instruction"]
-            selects, pushdown = bool(body["selects"]), bool(body["pushdown"])
-        except (KeyError, TypeError, ValueError) as exc:
-            raise ProtocolError(f"configure_route: the body does not parse: {exc!r}") from None
+            contract = EnvContract.from_dict(field(body, "contract", dict))
+            horizon = field(body, "execution_horizon", int)
+            instruction = field(body, "instruction", str, type(None))
+            selects, pushdown = field(body, "selects", bool), field(body, "pushdown", bool)
+        except TypeError as exc:
+            raise ProtocolError(f"configure_route: the body does not parse: {exc}") from None
         if instruction is not None and not takes_instruction(self._spec):
             raise InvalidValue(
                 f"instruction: this model has no text input, so it cannot take {instruction!r}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Dict, List, Optional
 
+from rlmesh._contract.fields import checked, count, field
 from rlmesh._contract.peer import PROTOCOL_VERSION
 from rlmesh._transport.security import Token
 from rlmesh.errors import ProtocolError
@@ -131,15 +132,15 @@ def ping(address: str, *, token: str = "", timeout: float = 5.0) -> Ping:
         client.close()
     try:
         return Ping(
-            role=peer.role,
+            role=field(status, "role", str),
             version=peer.version,
             python=peer.python,
             protocol=PROTOCOL_VERSION,
             uptime=_seconds(status["uptime"]),
-            sessions=_count(status["sessions"]),
-            requests=_count(status["requests"]),
+            sessions=count(status["sessions"], "sessions"),
+            requests=count(status["requests"], "requests"),
             workers=_workers(status),
-            draining=bool(status["draining"]),
+            draining=field(status, "draining", bool),
             round_trip=median(round_trips),
         )
     except _MALFORMED as exc:
@@ -168,29 +169,28 @@ def stats(address: str, *, token: str = "", timeout: float = 5.0) -> Stats:
         client.close()
     try:
         return Stats(
-            role=str(body["role"]),
+            role=field(body, "role", str),
             uptime=_seconds(body["uptime"]),
-            draining=bool(body["draining"]),
-            sessions=_count(body["sessions"]),
-            capacity=_count(body["capacity"]),
+            draining=field(body, "draining", bool),
+            sessions=count(body["sessions"], "sessions"),
+            capacity=count(body["capacity"], "capacity"),
             workers=_workers(body),
-            requests={str(op): _count(count) for op, count in body["requests"].items()},
-            errors=_count(body["errors"]),
-            latencies={str(phase): _latency(times) for phase, times in body["latencies"].items()},
+            requests={
+                checked(op, "requests", str): count(number, f"requests[{op!r}]")
+                for op, number in field(body, "requests", dict).items()
+            },
+            errors=count(body["errors"], "errors"),
+            latencies={
+                checked(phase, "latencies", str): _latency(times)
+                for phase, times in field(body, "latencies", dict).items()
+            },
         )
     except _MALFORMED as exc:
         raise _unreadable("stats", address, exc) from None
 
 
-def _count(value: Any) -> int:
-    # Not int(), which would take a text, and its time for one of many digits.
-    if type(value) is not int or value < 0:
-        raise TypeError(f"expected a count, got {type(value).__name__}")
-    return value
-
-
 def _workers(status: Any) -> Optional[int]:
-    return None if status.get("workers") is None else _count(status["workers"])
+    return None if status.get("workers") is None else count(status["workers"], "workers")
 
 
 def _seconds(value: Any) -> float:

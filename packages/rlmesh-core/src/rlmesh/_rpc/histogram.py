@@ -71,6 +71,8 @@ class Histogram:
             KeyError, TypeError, ValueError, IndexError: It is none.
         """
         counts, total, largest = plain["counts"], plain["total"], plain["largest"]
+        if type(counts) is not list or len(counts) % 2:
+            raise TypeError("expected a list of pairs of buckets and counts")
         if any(type(number) is not int or number < 0 for number in (*counts, total, largest)):
             raise TypeError("expected non-negative integers")
         for bucket, count in zip(counts[::2], counts[1::2]):

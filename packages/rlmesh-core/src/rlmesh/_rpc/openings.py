@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, NamedTuple, Optional, Union
 
+from rlmesh._contract.fields import field
 from rlmesh._contract.peer import PeerInfo
 from rlmesh._wire.messages import STARTING, Request
 from rlmesh.errors import Busy, ProtocolError
@@ -77,6 +78,7 @@ class Openings:
         """
         if len(request.session) != 16:
             raise ProtocolError(f"session id: expected 16 bytes, got {len(request.session)}")
+        hold = _hold(request)
         waiting = self._line.get(request.session)
         session = self._sessions.get(request.session) or (waiting and waiting.session)
         if session is None:
@@ -85,7 +87,7 @@ class Openings:
             session = self._new(peer, request, closing)
         session.peer = peer
         session.unreachable_since = None
-        question = _Question(session, request.id, time.monotonic() + _hold(request))
+        question = _Question(session, request.id, time.monotonic() + hold)
         self._questions[session.id] = question
         self._answer(question)
 
@@ -112,14 +114,18 @@ class Openings:
     def _new(self, peer: bytes, request: Request, closing: Optional[Busy]) -> Session:
         if closing is not None:
             raise closing
-        body = request.body if isinstance(request.body, dict) else {}
-        takeover = bool(body.get("takeover"))
+        body = _body(request)
+        try:
+            takeover = field(body, "takeover", bool, default=False)
+            waits = field(body, "wait", bool, default=False)
+        except TypeError as exc:
+            raise ProtocolError(f"open: {exc}") from None
         limits = PeerInfo.from_dict(body.get("client")).limits
         session = Session(request.session, peer, limits)
         refusal = self._refusal(takeover)
         if refusal is None:
             return self._sessions.add(session)
-        if not body.get("wait"):
+        if not waits:
             raise refusal
         if len(self._line) >= MAX_WAITING:
             raise Busy(f"{MAX_WAITING} others wait already, as many as may")
@@ -167,8 +173,16 @@ class Openings:
         self._reply(session.peer, question.number, answer)
 
 
+def _body(request: Request) -> Any:
+    """Return the body of a request; nothing for one of another protocol, which is told so."""
+    return request.body if isinstance(request.body, dict) else {}
+
+
 def _hold(request: Request) -> float:
     """Return for how many seconds a client wants its question held before it asks again."""
-    hold = request.body.get("hold") if isinstance(request.body, dict) else 0
+    try:
+        hold: float = field(_body(request), "hold", float, int, default=0.0)
+    except TypeError as exc:
+        raise ProtocolError(f"open: {exc}") from None
     # In this order, because a NaN is not below anything.
-    return min(_LONGEST_HOLD, hold) if isinstance(hold, (int, float)) else 0.0
+    return min(_LONGEST_HOLD, hold)

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Type
 
 from rlmesh import errors
+from rlmesh._contract.fields import field
 from rlmesh._text import printable, printable_lines
 from rlmesh.errors import Busy, EnvCrashed, EnvError, ModelError, ProtocolError, RLMeshError
 
@@ -60,23 +61,34 @@ def error_from_wire(body: Any, name: str, address: str) -> RLMeshError:
         name: What was asked, e.g. `"step"`.
         address: Of whom.
     """
-    if not isinstance(body, dict):
-        return ProtocolError(f"{name} of {address}: the error that came back does not parse")
-    message, kind = _cut(str(body.get("message", ""))), _KINDS.get(str(body.get("kind")))
+    try:
+        return _error_of(body, name, address)
+    except TypeError as exc:
+        return ProtocolError(f"{name} of {address}: the error that came back does not parse: {exc}")
+
+
+def _error_of(body: Any, name: str, address: str) -> RLMeshError:
+    """Return the exception to raise.
+
+    Raises:
+        TypeError: The body is none.
+    """
+    message, named = _cut(field(body, "message", str, default="")), field(body, "kind", str)
+    kind = _KINDS.get(named)
     if kind is Busy:
-        gone, in_line = bool(body.get("holder_gone")), bool(body.get("in_line"))
-        return Busy(message, holder_gone=gone, in_line=in_line)
+        gone = field(body, "holder_gone", bool, default=False)
+        return Busy(message, holder_gone=gone, in_line=field(body, "in_line", bool, default=False))
     if kind is EnvCrashed:
         return _crash_from_wire(message, body)
     if kind is not None:
         return kind(message)
-    role = "model" if body.get("kind") == "model" else "env"
-    remote_type = printable(body.get("type", "Exception"), _MAX_NAME)
+    role = "model" if named == "model" else "env"
+    remote_type = printable(field(body, "type", str, default="Exception"), _MAX_NAME)
     sentence = f"{name} of the {role} at {address} raised {remote_type}: {printable_lines(message)}"
     details = {
         "remote_type": remote_type,
         "remote_message": message,
-        "remote_traceback": str(body.get("traceback", ""))[-_MAX_TRACEBACK:],
+        "remote_traceback": field(body, "traceback", str, default="")[-_MAX_TRACEBACK:],
     }
     if role == "model":
         return ModelError(sentence, inputs=_inputs_from_wire(body.get("inputs")), **details)
@@ -84,12 +96,13 @@ def error_from_wire(body: Any, name: str, address: str) -> RLMeshError:
 
 
 def _crash_from_wire(message: str, body: Any) -> EnvCrashed:
-    code, lines = body.get("exit_code"), body.get("stderr")
+    code, name, lines = body.get("exit_code"), body.get("signal"), body.get("stderr")
+    # Details that do not parse must not hide the crash.
     return EnvCrashed(
         message,
-        exit_code=code if isinstance(code, int) else None,
-        signal=str(body.get("signal", "")),
-        stderr=[str(line) for line in lines] if isinstance(lines, list) else (),
+        exit_code=code if type(code) is int else None,
+        signal=name if type(name) is str else "",
+        stderr=[line for line in lines if type(line) is str] if type(lines) is list else (),
     )
 
 

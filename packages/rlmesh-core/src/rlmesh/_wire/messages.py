@@ -187,10 +187,10 @@ def unpack_reply(data: Any) -> Reply:
         count_values(data, MAX_VALUES, "control frame")
     try:
         fields = _unpackb(data)
-        _, number, boot, _, _ = fields
+        op, number, boot, status, _ = fields
     except Exception as exc:
         raise _unparsed(exc) from exc
-    if type(number) is int and type(boot) is bytes:
+    if type(op) is int and type(number) is int and type(boot) is bytes and type(status) is int:
         reply: Reply = _as_tuple(Reply, fields)
         return reply
     raise ProtocolError("a message is not an RLMesh reply")

@@ -111,8 +111,8 @@ class Selection(NamedTuple):
             AdapterResolutionError: What it says of an image does not.
         """
         try:
-            paths = [tuple(path) for path in data["paths"]]
-            pushed = [(tuple(path), tag, image) for path, tag, image in data["pushed"]]
+            paths = [_checked_path(path) for path in data["paths"]]
+            pushed = [(_checked_path(path), tag, image) for path, tag, image in data["pushed"]]
         except (KeyError, TypeError, ValueError):
             raise ProtocolError("select: expected paths and images, or None") from None
         images = [
@@ -144,6 +144,12 @@ class PushedDown(NamedTuple):
     space: Space[Any]
     spec: ModelSpec
     pushed: Sequence[Pushed]
+
+
+def _checked_path(path: Any) -> Path:
+    if not isinstance(path, (list, tuple)) or not all(type(key) in (str, int) for key in path):
+        raise TypeError("expected a list of keys and indices")
+    return tuple(path)
 
 
 def push_down(tags: EnvTags, space: Space[Any], spec: ModelSpec) -> PushedDown:

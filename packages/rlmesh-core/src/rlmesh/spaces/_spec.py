@@ -71,7 +71,9 @@ def _read(spec: Any, depth: int, counter: t.Iterator[int]) -> Space[Any]:
         fields = ["type", *kind.spec_fields]
         raise UnsupportedSpace(f"{name}: expected the fields {fields}, got {describe(list(spec))}")
     for field, types in kind.spec_fields.items():
-        if not isinstance(spec[field], types):
+        # Python takes a bool for an int, which only the bounds of a Box of bools may be.
+        is_number = isinstance(spec[field], bool) and spec.get("dtype") != "bool"
+        if not isinstance(spec[field], types) or (is_number and bool not in types):
             expected = " or ".join(each.__name__ for each in types)
             raise UnsupportedSpace(
                 f"{name}.{field}: expected {expected}, got {describe(spec[field])}"
