@@ -126,17 +126,17 @@ def print_result(title: str, result: RunResult, total: int) -> None:
     console.print(table)
     if rates:
         told = ", ".join(f"{name} {rate:.1%}" for name, rate in rates.items())
-        console.print(told, soft_wrap=True, highlight=False)
+        console.print(Text(told), soft_wrap=True)
     duration = result.duration or 1.0
     parts = (f"{name} {part / duration:.0%}" for name, part in result.spent.items())
     text = f"{_seconds(result.duration)} in episodes: {', '.join(parts)}"
-    console.print(text, soft_wrap=not console.is_terminal, highlight=False)
+    console.print(Text(text), soft_wrap=not console.is_terminal)
     if result.timing is not None and result.timing.lanes > 1:
         console.print(Text(str(result.timing)), soft_wrap=True)
     if result.from_journal:
         rest = "; nothing was played" if result.from_journal == total else ""
         told = f"{result.from_journal} of {total} episodes are from the journal{rest}"
-        console.print(told, soft_wrap=True, highlight=False)
+        console.print(Text(told), soft_wrap=True)
     if result.errors:
         print_errors(console, result.errors)
 
