@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from functools import partial
 from typing import Any, Optional, Tuple
 
 from rlmesh._values.dtypes import DTYPES, dtype_of_kind
@@ -127,7 +128,9 @@ def conform_array(value: Any, dtype: str, shape: Tuple[int, ...], path: str) -> 
     else:
         problem = f"{path}: expected an array of {dtype} and shape {shape}, got {describe(value)}"
 
-    def conform(value: Any, path: str) -> Tensor:
-        return conform_array(value, dtype, shape, path)
-
+    conform = partial(_conform_as, dtype, shape)  # a nested function would slow down every call
     raise InvalidValue(problem + for_array(value, path, shape, dtype, conform))
+
+
+def _conform_as(dtype: str, shape: Tuple[int, ...], value: Any, path: str) -> Tensor:
+    return conform_array(value, dtype, shape, path)
