@@ -13,9 +13,12 @@ from rlmesh._rpc import shares
 from rlmesh._rpc.shares import SHARE, Shares
 from rlmesh._transport.carrier import Incoming
 from rlmesh._wire.counting import MAX_VALUES
+from rlmesh._wire.messages import STEP, Request, pack
 from rlmesh.spaces import Discrete
 
-GOOD, OTHER, STRANGER = b"good", b"other", b"stranger"
+GOOD, OTHER = b"good".ljust(16), b"other".ljust(16)
+FOR_GOOD, FOR_OTHER = (pack(Request(STEP, 0xC410, one, 0, None)) for one in (GOOD, OTHER))
+STRANGER = Incoming(b"stranger", b"anything", ())
 
 
 class Clock:
@@ -32,53 +35,65 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def message(peer: bytes) -> Incoming:
-    return Incoming(peer, b"control", ())
+def given(*sessions: bytes) -> Shares:
+    return Shares(dict.fromkeys(sessions, True))
+
+
+def good(peer: bytes = b"a") -> Incoming:
+    return Incoming(peer, FOR_GOOD, ())
 
 
 def test_who_takes_more_than_a_share_waits_and_is_served_later(clock: Clock) -> None:
-    given = Shares()
-    given.charge(STRANGER, 0.5 * SHARE, True)
-    assert not given.keeps(message(STRANGER), {GOOD})
-    given.charge(STRANGER, 1.0 * SHARE, True)
-    assert given.keeps(message(STRANGER), {GOOD})
-    assert not given.keeps(message(GOOD), {GOOD})
-    assert list(given.due({GOOD})) == []
+    kept = given(GOOD)
+    kept.charge(STRANGER, 0.5 * SHARE)
+    assert not kept.keeps(STRANGER)
+    kept.charge(STRANGER, 1.0 * SHARE)
+    assert kept.keeps(STRANGER)
+    assert not kept.keeps(good())
+    assert list(kept.due()) == []
     clock.now += 0.6
-    assert given.until < clock.now
-    assert list(given.due({GOOD})) == [message(STRANGER)]
-    assert len(given) == 0
+    assert kept.until < clock.now
+    assert list(kept.due()) == [STRANGER]
+    assert len(kept) == 0
 
 
 def test_nobody_waits_who_is_alone(clock: Clock) -> None:
-    given = Shares()
-    given.charge(GOOD, 100.0, False)
-    given.charge(STRANGER, 100.0, True)
-    assert not given.keeps(message(GOOD), {GOOD})
-    assert not given.keeps(message(STRANGER), set())
-    assert given.keeps(message(GOOD), {GOOD, OTHER})
-    assert not given.keeps(message(OTHER), {GOOD, OTHER})
+    alone = given(GOOD)
+    alone.charge(good(), 100.0)
+    assert not alone.keeps(good())
+    nobody = given()
+    nobody.charge(STRANGER, 100.0)
+    assert not nobody.keeps(STRANGER)
+
+
+def test_a_session_has_one_share_over_any_connection(clock: Clock) -> None:
+    both = given(GOOD, OTHER)
+    both.charge(good(), 100.0)
+    assert both.keeps(good())
+    assert both.keeps(good(b"another connection"))
+    assert not both.keeps(Incoming(b"a", FOR_OTHER, ()))
 
 
 def test_many_strangers_have_no_more_together_than_two(clock: Clock) -> None:
-    given = Shares()
+    many = given(GOOD)
     for i in range(100):
-        given.charge(b"%d" % i, 0.03 * SHARE, True)
-    assert given.keeps(message(b"new"), {GOOD})
-    assert not given.keeps(message(GOOD), {GOOD})
+        many.charge(Incoming(b"%d" % i, b"", ()), 0.03 * SHARE)
+    assert many.keeps(Incoming(b"new", b"", ()))
+    # A client that has lost its connection meanwhile is no stranger.
+    assert not many.keeps(good(b"a new connection"))
 
 
 def test_few_messages_are_kept(clock: Clock) -> None:
-    given = Shares()
-    given.charge(STRANGER, 100.0, True)
+    few = given(GOOD)
+    few.charge(STRANGER, 100.0)
     for _ in range(10):
-        assert given.keeps(message(STRANGER), {GOOD})
-    assert len(given) == 1
+        assert few.keeps(STRANGER)
+    assert len(few) == 1
     for i in range(10_000):
-        given.charge(b"%d" % i, 1.0, True)
-        assert given.keeps(message(b"%d" % i), {GOOD})
-    assert len(given) == 64
-    assert len(given._even) <= 1025
+        few.charge(Incoming(b"%d" % i, b"", ()), 1.0)
+        assert few.keeps(Incoming(b"%d" % i, b"", ()))
+    assert len(few) == 64
+    assert len(few._even) <= 1025
 
 
 class Still:

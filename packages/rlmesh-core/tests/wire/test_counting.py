@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rlmesh._wire.counting import MAX_INFO_VALUES, MAX_VALUES, count_values
 from rlmesh._wire.info import decode_info
-from rlmesh._wire.messages import STEP, pack, unpack_reply, unpack_request
+from rlmesh._wire.messages import STEP, pack, session_id_in, unpack_reply, unpack_request
 from rlmesh._wire.payload import PartReader
 from rlmesh.errors import LimitExceeded, UnsupportedSpace
 from rlmesh.spaces import Dict, Discrete, Tuple
@@ -117,3 +117,16 @@ def test_a_space_of_too_many_spaces_is_refused() -> None:
     half = Tuple([Discrete(2)] * (MAX_SPACES // 2))
     with pytest.raises(UnsupportedSpace, match="expected at most 4096 spaces in it, got more"):
         space_from_spec(Dict({"a": half, "b": half}).to_spec())
+
+
+@given(st.integers(0, 127), st.integers(0, 2**64 - 1), st.binary(min_size=16, max_size=16))
+def test_the_session_of_a_request_is_found_before_it_is_parsed(
+    op: int, number: int, session: bytes
+) -> None:
+    assert session_id_in(pack([op, number, session, 0, None])) == session
+    assert session_id_in(pack([op, number, b"", 0, None])) == b""
+
+
+@given(st.binary(max_size=40))
+def test_what_is_no_request_is_of_no_session(data: bytes) -> None:
+    assert len(session_id_in(data)) <= 16

@@ -95,7 +95,7 @@ class Reception:
         self._openings = Openings(sessions, self._describe, self._fate, self._answer_opening)
         self._started = time.monotonic()
         self._tally = tally
-        self._shares = Shares()
+        self._shares = Shares(sessions)
         # Peers of which a request was executed: their small messages are not looked at as closely.
         self._known: Set[bytes] = set()
         self._next_check = 0.0
@@ -184,7 +184,7 @@ class Reception:
     def _handle(self, incoming: Incoming) -> None:
         """Take a message, unless its peer has had its share of this server's time."""
         now = time.monotonic()
-        if self._shares.until > now and self._shares.keeps(incoming, self._holders()):
+        if self._shares.until > now and self._shares.keeps(incoming):
             self._next_check = min(self._next_check, now + SETTLE_INTERVAL)
             return
         self._take(incoming)
@@ -199,16 +199,15 @@ class Reception:
         except (ProtocolError, LimitExceeded) as exc:
             self._complain(exc)
             self._send_error(incoming.peer, UNPARSED, UNPARSED, exc)
-            self._shares.charge(incoming.peer, clock.read(), incoming.peer not in self._holders())
+            self._shares.charge(incoming, clock.read())
             return
         session = self._sessions.get(request.session)
-        is_stranger = session is None or session.peer != incoming.peer
         if request.op >= FIRST_ACTING_OP:
             number = 0 if session is None else session.next
             self._act(request, incoming)
             is_due = session is not None and session.next != number
             if not (is_due and is_usual):
-                self._shares.charge(incoming.peer, clock.read(), is_stranger)
+                self._shares.charge(incoming, clock.read())
                 if is_due:
                     self._know(incoming.peer)
             return
@@ -216,7 +215,7 @@ class Reception:
             if request.op == OPEN:
                 self._openings.ask(incoming.peer, request, self._closing())
                 self._next_check = 0.0
-                self._shares.charge(incoming.peer, clock.read(), is_stranger)
+                self._shares.charge(incoming, clock.read())
                 return
             if session is not None:
                 session.peer = incoming.peer
@@ -225,15 +224,12 @@ class Reception:
         except Exception as exc:
             control = self._pack_error(request.op, request.id, shortage_of(exc) or exc)
         self._listener.send(incoming.peer, control)
-        self._shares.charge(incoming.peer, clock.read(), is_stranger)
+        self._shares.charge(incoming, clock.read())
 
     def _know(self, peer: bytes) -> None:
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         self._known.add(peer)
-
-    def _holders(self) -> Set[bytes]:
-        return {session.peer for session in self._sessions}
 
     def _complain(self, exc: Exception) -> None:
         """Log that a message was dropped, unless that was said a moment ago."""
@@ -282,7 +278,7 @@ class Reception:
             self._sessions.check()
         self._next_check = self._next_probe
         if self._shares:
-            for incoming in self._shares.due(self._holders()):
+            for incoming in self._shares.due():
                 self._take(incoming)
             self._next_check = min(self._next_check, now + SETTLE_INTERVAL)
         if self._openings:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Deque, Dict, Iterator, Set
+from typing import Deque, Dict, Iterator, Optional, Protocol, Tuple
 
 from rlmesh._transport.carrier import Incoming
+from rlmesh._wire.messages import session_id_in
 
 SHARE = 0.1
 """Part of the server's time that one peer may take while there are others."""
@@ -14,12 +15,22 @@ _SHORT = 0.001
 """Seconds that a usual message takes at most."""
 _BURST = 1.0
 """Seconds for which a peer may take all of it, times its share."""
-_MAX_PEERS = 1024
+_MAX_ACCOUNTS = 1024
 _MAX_KEPT = 64
 _MAX_KEPT_BYTES = 64 * 2**20
 
-STRANGERS = b""
-"""Stands for all peers without a session; no peer has this id."""
+_STRANGERS = b""
+"""The account of all that is for no session; no peer has this id."""
+
+
+class OpenSessions(Protocol):
+    """The sessions that there are."""
+
+    def get(self, session_id: bytes, /) -> Optional[object]:
+        """Return the session of an id, or None."""
+        ...
+
+    def __len__(self) -> int: ...
 
 
 class Stopwatch:
@@ -50,14 +61,20 @@ class Stopwatch:
 class Shares:
     """Counts the time that the messages of peers take, and keeps messages that have to wait.
 
-    All peers without a session have twice a share together, however many there are.
+    What a client sends for its session counts for that, over whatever connection it comes; the
+    session's id, which nobody else knows, says so before the message is parsed. Whatever else comes
+    counts for its connection, and all of that together has twice a share, however many there are.
+
+    Args:
+        sessions: The open sessions by id.
 
     Attributes:
-        until: From then on, by `time.monotonic`, no peer has had more than its share.
+        until: From then on, by `time.monotonic`, nobody has had more than a share.
     """
 
-    def __init__(self) -> None:
-        # When what a peer has taken will have been its share of the time.
+    def __init__(self, sessions: OpenSessions) -> None:
+        self._sessions = sessions
+        # By account, when what was taken will have been its share of the time.
         self._even: Dict[bytes, float] = {}
         self.until = 0.0
         self._kept: Deque[Incoming] = deque()
@@ -67,61 +84,65 @@ class Shares:
         """Return how many messages wait."""
         return len(self._kept)
 
-    def charge(self, peer: bytes, seconds: float, is_stranger: bool) -> None:
-        """Count what a message took.
-
-        Args:
-            peer: Whose it was.
-            seconds: How long it took.
-            is_stranger: Whether the peer had no session before it.
-        """
+    def charge(self, incoming: Incoming, seconds: float) -> None:
+        """Count what a message took."""
         now = time.monotonic()
+        account, is_stranger = self._account(incoming)
         even = self._even
-        if len(even) >= _MAX_PEERS:
+        if len(even) >= _MAX_ACCOUNTS:
             self._even = even = {one: then for one, then in even.items() if then > now}
-        accounts = [(peer, SHARE)] if len(even) < _MAX_PEERS or peer in even else []
+        accounts = [(account, SHARE)] if len(even) < _MAX_ACCOUNTS or account in even else []
         if is_stranger:
-            accounts.append((STRANGERS, 2 * SHARE))
-        for account, share in accounts:
-            even[account] = max(even.get(account, 0.0), now) + seconds / share
-            self.until = max(self.until, even[account] - _BURST)
+            accounts.append((_STRANGERS, 2 * SHARE))
+        for one, share in accounts:
+            even[one] = max(even.get(one, 0.0), now) + seconds / share
+            self.until = max(self.until, even[one] - _BURST)
 
-    def keeps(self, incoming: Incoming, holders: Set[bytes]) -> bool:
-        """Keep a message for later whose peer has had more than its share.
+    def keeps(self, incoming: Incoming) -> bool:
+        """Keep a message for later whose account has had more than its share.
 
         Of one peer, one message waits; the others are dropped, as those that are too many or too
         large. A client of ours sends one at a time, and sends it again.
 
-        Args:
-            incoming: The message.
-            holders: The peers that have a session.
-
         Returns:
             Whether it must not be handled now.
         """
-        if not self._is_over(incoming.peer, holders):
+        if not self._is_over(incoming):
             return False
-        size = len(incoming.control) + sum(map(len, incoming.payload))
+        size = _size(incoming)
         waits = any(kept.peer == incoming.peer for kept in self._kept)
         if not waits and len(self._kept) < _MAX_KEPT and self._kept_bytes + size < _MAX_KEPT_BYTES:
             self._kept.append(incoming)
             self._kept_bytes += size
         return True
 
-    def due(self, holders: Set[bytes]) -> Iterator[Incoming]:
+    def due(self) -> Iterator[Incoming]:
         """Yield the kept messages whose time has come, each once."""
         for _ in range(len(self._kept)):
             incoming = self._kept.popleft()
-            if self._is_over(incoming.peer, holders):
+            if self._is_over(incoming):
                 self._kept.append(incoming)
             else:
-                self._kept_bytes -= len(incoming.control) + sum(map(len, incoming.payload))
+                self._kept_bytes -= _size(incoming)
                 yield incoming
 
-    def _is_over(self, peer: bytes, holders: Set[bytes]) -> bool:
-        latest = time.monotonic() + _BURST
-        if peer in holders:
-            return len(holders) > 1 and self._even.get(peer, 0.0) > latest
-        if not holders:
+    def _is_over(self, incoming: Incoming) -> bool:
+        """Return whether an account has had more than its share, and others want theirs."""
+        account, is_stranger = self._account(incoming)
+        if len(self._sessions) <= (not is_stranger):
             return False
-        return max(self._even.get(peer, 0.0), self._even.get(STRANGERS, 0.0)) > latest
+        even = self._even.get(account, 0.0)
+        if is_stranger:
+            even = max(even, self._even.get(_STRANGERS, 0.0))
+        return even > time.monotonic() + _BURST
+
+    def _account(self, incoming: Incoming) -> Tuple[bytes, bool]:
+        """Return for what a message counts, and whether that is no session."""
+        session_id = session_id_in(incoming.control)
+        if session_id and self._sessions.get(session_id) is not None:
+            return session_id, False
+        return incoming.peer, True
+
+
+def _size(incoming: Incoming) -> int:
+    return len(incoming.control) + sum(map(len, incoming.payload))

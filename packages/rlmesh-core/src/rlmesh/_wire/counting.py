@@ -60,7 +60,7 @@ def _size(byte: int) -> int:
     return byte - 0x9F if 0xA0 <= byte < 0xC0 else _FIXED.get(byte, 1)
 
 
-_SIZES: List[int] = [_size(byte) for byte in range(256)]
+SIZES: List[int] = [_size(byte) for byte in range(256)]
 """By first byte, how long a value is without those that are in it; 0 where its length is said."""
 
 
@@ -75,7 +75,7 @@ def count_values(data: Any, limit: int, name: str) -> int:
     Raises:
         LimitExceeded: There are more.
     """
-    sizes, position, end = _SIZES, 0, len(data)
+    sizes, position, end = SIZES, 0, len(data)
     values = claimed = 0
     while position < end and values <= limit >= claimed:
         # Up to here, there cannot be too many: each takes a byte at least.
