@@ -77,4 +77,6 @@ class Sources:
         if self.shared is not None:
             self.shared.close()
         else:
+            while self._spare:
+                self._spare.pop().close()
             self._on_close()
