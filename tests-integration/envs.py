@@ -401,3 +401,63 @@ class Walk(gymnasium.Env[Any, Any]):
 
     def _observe(self) -> Dict[str, Any]:
         return {"at": self.at, "steps": self.steps}
+
+
+class WithHelpers(gymnasium.Env[Any, Any]):
+    """Has started processes, as simulators do: in its group, in a session, and an orphan."""
+
+    observation_space = action_space = spaces.Discrete(2)
+
+    def __init__(self) -> None:
+        sleep = ["sleep", "1000"]
+        self._helpers = [
+            subprocess.Popen(sleep),
+            subprocess.Popen(sleep, start_new_session=True),
+        ]
+        orphan = "setsid nohup sleep 1000 >/dev/null 2>&1 & echo $!"
+        self._orphan = int(subprocess.check_output(["sh", "-c", orphan]))
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        pids = [*(helper.pid for helper in self._helpers), self._orphan]
+        return 0, {"pids": pids, "worker": os.getpid()}
+
+    def step(self, action: Any) -> Step:
+        os._exit(3)
+
+
+class Leaves(gymnasium.Env[Any, Any]):
+    """Raises what ends a program; `options` say what."""
+
+    observation_space = action_space = spaces.Discrete(4)
+
+    def reset(
+        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
+    ) -> Tuple[Any, Dict[str, Any]]:
+        return 0, {}
+
+    def step(self, action: Any) -> Step:
+        if not action:
+            return 0, 1.0, True, False, {}
+        raise (SystemExit, KeyboardInterrupt, GeneratorExit)[action - 1]("the simulator gave up")
+
+
+class Fragile(Drift):
+    """The process that it is in is killed in the third step, unless the file `once` is there.
+
+    Args:
+        once: The file, which is made then.
+    """
+
+    def __init__(self, once: str) -> None:
+        super().__init__()
+        self._once = pathlib.Path(once)
+        self._steps = 0
+
+    def step(self, action: Any) -> Step:
+        self._steps += 1
+        if self._steps == 3 and not self._once.exists():
+            self._once.touch()
+            os.kill(os.getpid(), 9)
+        return super().step(action)

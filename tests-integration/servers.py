@@ -100,12 +100,13 @@ class PythonProcess:
         return False
 
     def children(self) -> List[int]:
-        """Return the numbers of the processes that this one has started, and that still run."""
+        """Return the numbers of the processes of envs that this one has started and that run."""
         found = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
                 fields = stat.read_text().rpartition(")")[2].split()
-                if int(fields[1]) == self.process.pid and fields[0] != "Z":
+                is_watcher = b"watcher.py" in (stat.parent / "cmdline").read_bytes()
+                if int(fields[1]) == self.process.pid and fields[0] != "Z" and not is_watcher:
                     found.append(int(stat.parent.name))
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any, Deque, Dict, Optional, Sequence, Tuple, Union
 
@@ -15,7 +16,7 @@ from rlmesh._wire.info import decode_info, encode_info, encode_whole
 from rlmesh._wire.messages import CALL, GET_ATTR, RENDER, RESET, SELECT, SET_ATTR, STEP
 from rlmesh._wire.payload import PartReader, Parts
 from rlmesh.adapters.selection import Selection
-from rlmesh.errors import NotReset, ProtocolError
+from rlmesh.errors import EnvCrashed, NotReset, ProtocolError
 
 from .attributes import attributes_of
 from .local import LocalEnv
@@ -38,6 +39,8 @@ class EnvService:
 
     role = "env"
     capacity = 1
+    is_worker = False
+    """Whether the process is there for this env alone, and crashes with it."""
     sharing_rule = "a served env instance has one client at a time"
 
     def __init__(
@@ -70,8 +73,17 @@ class EnvService:
         call = waiting.popleft()
         try:
             return ((call, self.call(call.op, call.body, call.payload)),)
-        except Exception as exc:
+        except BaseException as exc:
+            if self._is_end(exc):
+                raise
             return ((call, Failure(exc)),)
+
+    def _is_end(self, exc: BaseException) -> bool:
+        """Return whether this process is to end, rather than the client to be told of an error."""
+        if isinstance(exc, KeyboardInterrupt):
+            # Ctrl-C comes on the main thread; elsewhere, the env has raised it.
+            return threading.current_thread() is threading.main_thread()
+        return self.is_worker and (isinstance(exc, EnvCrashed) or not isinstance(exc, Exception))
 
     def release(self, session: Session) -> None:
         """Make the next session start with a reset, and with whole observations."""

@@ -7,6 +7,7 @@ import ctypes
 import dataclasses
 import faulthandler
 import fcntl
+import gc
 import logging
 import math
 import os
@@ -14,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections import deque
 from typing import Any, Deque, Dict, Iterator, Optional, Tuple, Union
 
@@ -30,7 +32,7 @@ from rlmesh._transport.server import ZmqListener
 from rlmesh._wire.errors import error_to_wire
 from rlmesh._wire.messages import pack
 from rlmesh.adapters.tags import EnvTags
-from rlmesh.errors import RLMeshError
+from rlmesh.errors import EnvCrashed, RLMeshError
 
 from .doors import local_env, new_service
 from .factory import EnvFactory
@@ -61,6 +63,7 @@ def main(config: Dict[str, Any]) -> None:
     try:
         env, contract = _make(config)
         service = new_service(env, contract, config["expose"])
+        service.is_worker = True
     except Exception as exc:
         report.tell({"error": error_to_wire(exc, "env")})
         sys.exit(1)
@@ -78,10 +81,21 @@ def main(config: Dict[str, Any]) -> None:
         folder = os.path.dirname(parse_address(config["address"]).path)
         with report.counting(server), warnings_once(folder or None):
             server.run()
+    except EnvCrashed:
+        # Closing what has lost one of its processes may wait for that for ever.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
     finally:
         # The env may have forked this process.
         if os.getpid() == pid and callable(getattr(env.env, "close", None)):
             env.close()
+        # As in a script, nothing refers to the env any more when Python ends: what its libraries
+        # free themselves, such as nanobind's objects, is freed while they can still do so.
+        lifeline.let_go()
+        del env, service, server
+        gc.collect()
+        lifeline.end_what_is_left()
 
 
 def _make(config: Dict[str, Any]) -> Tuple[_Door, EnvContract]:
@@ -185,6 +199,7 @@ class _Lifeline:
 
     def __init__(self) -> None:
         self._fd = os.dup(0)
+        self._parent = os.getppid()
         # An env that reads from stdin must not wait for the server's end.
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
@@ -200,12 +215,23 @@ class _Lifeline:
         if self._cut.is_set():
             server.stop()
 
+    def let_go(self) -> None:
+        """Forget the server."""
+        self._server = None
+
+    def end_what_is_left(self) -> None:
+        """If the server was killed, end whatever the env has started, as it would have done."""
+        if os.getppid() != self._parent:
+            os.killpg(0, signal.SIGKILL)
+
     def _watch(self) -> None:
         while os.read(self._fd, 1):
             pass
         self._cut.set()
-        if self._server is not None:
-            self._server.stop()
+        server = self._server
+        if server is not None:
+            server.stop()
+            del server
         else:  # nobody waits for the env that is being made
             os.killpg(0, signal.SIGKILL)
         # By then the process has ended by itself, unless something hangs.

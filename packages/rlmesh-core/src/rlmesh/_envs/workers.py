@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections import deque
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -30,6 +31,7 @@ from rlmesh.errors import EnvCrashed, EnvError, ProtocolError, RLMeshError
 from .factory import EnvFactory
 from .folder import WorkerFolder
 from .pipes import PipeReader
+from .watcher import MARK, Watcher, kill_marked
 
 TERMINATE_AFTER = 5.0
 """Seconds after which a worker that was asked to end gets SIGTERM."""
@@ -57,6 +59,7 @@ class Worker:
         config: What it is told, less the pipe on which it reports.
         pipes: Reads what it says.
         on_change: Called, from the thread of `pipes`, whenever there is something new.
+        mark: Finds whatever its env has started; see `watcher`.
 
     Attributes:
         pid: Its process's number.
@@ -74,6 +77,7 @@ class Worker:
         config: Dict[str, Any],
         pipes: PipeReader,
         on_change: Callable[[], None],
+        mark: str,
     ) -> None:
         self.address = address
         self.secret = new_secret()
@@ -82,6 +86,7 @@ class Worker:
         self.retired: Optional[float] = None
         self.tally: Dict[str, Any] = Tally().to_plain()
         self._name = name
+        self._mark = mark
         self._on_change = on_change
         self._report = Unpacker()
         self._lines: Deque[str] = deque(maxlen=_KEPT_LINES)
@@ -100,6 +105,7 @@ class Worker:
                 stderr=written,
                 pass_fds=(told,),
                 start_new_session=True,
+                env={**os.environ, MARK: mark},
             )
             ours.pop_all()  # the reader closes them
         self.pid = self._process.pid
@@ -140,6 +146,7 @@ class Worker:
                 return False
             # Until it is waited for, nobody else can have its number.
             self._signal(signal.SIGKILL)
+            kill_marked(self._mark)
             self._process.wait()
             self._ended = now
             self._cut_line()
@@ -302,6 +309,8 @@ class Workers:
             "boot": boot.hex(),
             "expose": list(expose),
         }
+        self._mark = uuid.uuid4().hex
+        self._watcher: Optional[Watcher] = None
         self._folder: Optional[WorkerFolder] = None
         self._pipes: Optional[PipeReader] = None
         self._count = 0
@@ -313,6 +322,8 @@ class Workers:
         """Let the workers' lines go in a forked process, or they would outlive the server."""
         for worker in self._all:
             worker.disown()
+        if self._watcher is not None:
+            self._watcher.disown()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -332,6 +343,7 @@ class Workers:
         """
         self._folder = WorkerFolder()
         self._pipes = PipeReader("rlmesh-workers")
+        self._watcher = Watcher(self._mark)
         worker = self.add_spare()
         while worker.contract is None:
             if worker.is_gone():
@@ -391,6 +403,8 @@ class Workers:
             while self._all and time.monotonic() < deadline:
                 self._wait_for_news()
                 self.reap()
+            if self._watcher is not None:
+                self._watcher.close()
             if self._pipes is not None:
                 self._pipes.close()
             if self._folder is not None:
@@ -409,6 +423,7 @@ class Workers:
         assert self._pipes is not None
         self._count += 1
         address = f"unix://{self._folder.path}/{self._count}"
-        worker = Worker(self._name, address, self._config, self._pipes, self._on_news)
+        mark = f"{self._mark}.{self._count}."
+        worker = Worker(self._name, address, self._config, self._pipes, self._on_news, mark)
         self._all.append(worker)
         return worker

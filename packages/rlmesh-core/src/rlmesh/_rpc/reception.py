@@ -314,5 +314,5 @@ class Reception:
     def _send_error(self, peer: bytes, op: int, number: int, exc: Exception) -> None:
         self._listener.send(peer, self._pack_error(op, number, exc))
 
-    def _pack_error(self, op: int, number: int, exc: Exception, inputs: Any = None) -> bytes:
+    def _pack_error(self, op: int, number: int, exc: BaseException, inputs: Any = None) -> bytes:
         return pack(Reply(op, number, self._boot, ERROR, error_to_wire(exc, self._role, inputs)))

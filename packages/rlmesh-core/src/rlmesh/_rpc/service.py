@@ -50,7 +50,7 @@ class Failure(NamedTuple):
         inputs: The dtype and shape of each array that predict was given, by path; None elsewhere.
     """
 
-    error: Exception
+    error: BaseException
     inputs: Optional[Mapping[str, Tuple[str, Sequence[int]]]] = None
 
 
