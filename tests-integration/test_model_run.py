@@ -360,9 +360,9 @@ def test_success_is_what_the_final_info_says(
 
 
 @MODELS
-def test_a_success_that_is_no_truth_value_is_named(model: Any) -> None:
+def test_a_success_that_is_no_flag_is_named(model: Any) -> None:
     env = Countdown(final_info={"success": np.array([True, False])})
-    with pytest.raises(InvalidValue, match=r"info\['success'\]: expected a truth value"):
+    with pytest.raises(InvalidValue, match=r"info\['success'\]: expected a bool, 0 or 1, got"):
         model(nothing).run(env)
 
 

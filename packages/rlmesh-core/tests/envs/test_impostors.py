@@ -13,7 +13,7 @@ import rlmesh
 from rlmesh._envs.front import EnvFront
 from rlmesh._envs.host import host_id
 from rlmesh._rpc.proof import SIZE, is_proof, new_secret, proof, session_key
-from rlmesh.errors import ConnectionFailed, SecurityError
+from rlmesh.errors import ConnectionFailed, ProtocolError, SecurityError
 
 TOKEN = "a secret of some length"
 
@@ -95,13 +95,18 @@ def test_a_socket_that_never_answers_gets_nothing_of_an_env(hostile, token, tmp_
     assert len(b"".join(received)) <= 64
 
 
-@pytest.mark.parametrize("lies", [{"key": None}, {"key": "text"}, {"address": "inproc://a"}])
-def test_a_server_that_names_no_key_or_no_socket_is_used_itself(hostile, token, lies, tmp_path):
+@pytest.mark.parametrize("key", [None, "text"])
+def test_a_server_that_names_a_socket_and_no_key_is_refused(hostile, token, key, tmp_path):
     with rlmesh.EnvServer(Countdown(), f"unix://{tmp_path}/victim.sock", token=token) as victim:
-        lies = {"address": victim.address, **lies}
-        server = hostile(**lies)
-        with rlmesh.RemoteEnv(server.address, token=token) as env:
-            assert env.reset(seed=3)[0].flat() == [3]
+        server = hostile(address=victim.address, key=key)
+        with pytest.raises(ProtocolError, match="key: expected bytes"):
+            rlmesh.RemoteEnv(server.address, token=token)
+
+
+def test_a_server_that_names_no_socket_is_used_itself(hostile, token):
+    server = hostile(address="inproc://a")
+    with rlmesh.RemoteEnv(server.address, token=token) as env:
+        assert env.reset(seed=3)[0].flat() == [3]
 
 
 def test_a_proof_belongs_to_one_secret_session_server_and_challenge():
