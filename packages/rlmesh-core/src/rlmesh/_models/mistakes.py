@@ -20,13 +20,14 @@ def refuse(source: Any) -> None:
     Raises:
         TypeError: The source is one.
     """
+    owner: Any = source
     predict = getattr(type(source), "predict", None)
     if inspect.ismethod(source) and source.__name__ == "predict":
-        predict, source = source.__func__, source.__self__
+        predict, owner = source.__func__, source.__self__
     package = str(getattr(predict, "__module__", "")).partition(".")[0]
     if package not in _RETURNS_STATE:
         return
-    name = type(source).__name__
+    name = type(owner).__name__
     if "Recurrent" in name:
         raise TypeError(
             f"source: {name}.predict takes and returns its state besides the action; expected an"

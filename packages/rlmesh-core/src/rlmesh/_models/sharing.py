@@ -16,12 +16,13 @@ def owner_of(source: Any) -> Any:
     """
     function = source
     for _ in range(8):
+        wrapped = getattr(function, "__wrapped__", None)
         if inspect.ismethod(function):
             return source if inspect.isclass(function.__self__) else function.__self__
         if isinstance(function, functools.partial):
             function = function.func
-        elif callable(getattr(function, "__wrapped__", None)):
-            function = function.__wrapped__
+        elif callable(wrapped):
+            function = wrapped
         else:
             break
     return source

@@ -130,12 +130,14 @@ class RemoteEnv(_Face, gymnasium.Env[Any, Any]):
         self._spec = _spec(self._env, kwargs, entry_point=_ENTRY_POINT)
 
     @property
-    def spec(self) -> Optional[EnvSpec]:  # type: ignore[override]
+    def spec(self) -> Optional[EnvSpec]:
         """The served env's spec, which makes another client of it; None if that has none."""
         return self._spec
 
     @spec.setter
-    def spec(self, spec: Optional[EnvSpec]) -> None:
+    def spec(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, spec: Optional[EnvSpec]
+    ) -> None:
         self._spec = _kept(self._spec, spec)
 
     def reset(
@@ -143,7 +145,7 @@ class RemoteEnv(_Face, gymnasium.Env[Any, Any]):
     ) -> Tuple[Any, Dict[str, Any]]:
         """Start an episode; return the observation and info."""
         super().reset(seed=seed)
-        result = self._view.reset(seed, options)
+        result: Tuple[Any, Dict[str, Any]] = self._view.reset(seed, options)
         if seed is not None:
             self._seed = int(seed)
         return result
@@ -155,7 +157,8 @@ class RemoteEnv(_Face, gymnasium.Env[Any, Any]):
 
     def step(self, action: Any) -> Tuple[Any, float, bool, bool, Dict[str, Any]]:
         """Return observation, reward, terminated, truncated and info."""
-        return self._view.step(action)
+        result: Tuple[Any, float, bool, bool, Dict[str, Any]] = self._view.step(action)
+        return result
 
     def render(self) -> Any:
         """Return what the served env renders."""
@@ -244,12 +247,14 @@ class RemoteVectorEnv(_Face, VectorEnv, metaclass=_VectorFace):
         self._spec = _spec(env, kwargs, vector_entry_point=_VECTOR_ENTRY_POINT)
 
     @property
-    def spec(self) -> Optional[EnvSpec]:  # type: ignore[override]
+    def spec(self) -> Optional[EnvSpec]:
         """The served env's spec, with which `make_vec` makes another client of it; or None."""
         return self._spec
 
     @spec.setter
-    def spec(self, spec: Optional[EnvSpec]) -> None:
+    def spec(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, spec: Optional[EnvSpec]
+    ) -> None:
         self._spec = _kept(self._spec, spec)
 
     def reset(
@@ -261,15 +266,15 @@ class RemoteVectorEnv(_Face, VectorEnv, metaclass=_VectorFace):
         """Start an episode in every sub-env, or in those of `options["reset_mask"]`."""
         result = self._view.reset(seed, options)
         if seed is not None:
-            count = self.num_envs
-            seeds = seed if hasattr(seed, "__len__") else range(seed, seed + count)
+            given: Any = seed
+            seeds = given if hasattr(seed, "__len__") else range(given, given + self.num_envs)
             self._seeds = tuple(
                 old if new is None else int(new) for old, new in zip(self._seeds, seeds)
             )
         return result
 
     @property
-    def np_random_seed(self) -> Tuple[int, ...]:
+    def np_random_seed(self) -> Tuple[int, ...]:  # type: ignore[override] # older: one for all
         """The seed of each sub-env's last seeded `reset`; -1 if there was none."""
         return self._seeds
 
