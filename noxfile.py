@@ -64,7 +64,22 @@ VLA_EVAL = "vla-eval==0.8.0"
 WHEELS = ROOT / ".nox" / "dist"
 TESTING = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6.113"]
 PARALLEL = "--numprocesses=auto"
-ENVS = ["gymnasium[classic-control,mujoco]", "ale-py", "gym==0.26.2", "stable-baselines3"]
+ENVS = [
+    "gymnasium[classic-control,mujoco,toy-text]",
+    "ale-py",
+    "gym==0.26.2",
+    "minigrid",
+    "stable-baselines3",
+]
+# What the groups of tests-integration/public_envs are made of: simulators that cannot share a venv.
+PUBLIC_ENVS = {
+    "gymnasium": ["gymnasium[classic-control,mujoco,toy-text]", "ale-py", "minigrid"],
+    "highway": ["gymnasium", "highway-env"],
+    "robotics": ["gymnasium-robotics", "metaworld", "scipy"],
+    "panda": ["panda-gym", "gym-pusht", "scipy"],
+    "dm-control": ["shimmy[dm-control]"],
+    "pettingzoo": ["pettingzoo[classic,butterfly]", "gymnasium[box2d]"],
+}
 DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
 
 nox.needs_version = f">={NOX}"
@@ -188,6 +203,16 @@ def integration(session: nox.Session) -> None:
     elsewhere = ("repo", "benchmarks", "fourth_party")
     ignored = [f"--ignore=tests-integration/{part}" for part in elsewhere]
     pytest(session, PARALLEL, "tests-integration", *ignored)
+
+
+@nox.session(python=MAIN, requires=["wheels"])
+@nox.parametrize("group", list(PUBLIC_ENVS), ids=list(PUBLIC_ENVS))
+def envs(session: nox.Session, group: str) -> None:
+    """A hundred public envs, each served and compared with itself, bit for bit."""
+    install(session, *ours("rlmesh[numpy]"), *TESTING, *PUBLIC_ENVS[group])
+    tests = "tests-integration/public_envs"
+    session.env["RLMESH_ENVS"] = group
+    pytest(session, PARALLEL, tests)
 
 
 @nox.session(python=MAIN, requires=["wheels"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, List, Tuple
 
-import gymnasium
 import numpy as np
 import public_makers
 import pytest
@@ -42,22 +41,11 @@ def assert_same_play(ours: Played, theirs: Played) -> None:
         assert_same(ours_frame, np.ascontiguousarray(frame), f"frame {i}")
 
 
-def make_local(row: Row) -> gymnasium.Env[Any, Any]:
-    return public_makers.make(row.env_id, **kwargs_of(row))
-
-
-def kwargs_of(row: Row) -> Any:
-    mode = {} if row.render_mode is None else {"render_mode": row.render_mode}
-    return {**row.kwargs, **mode}
-
-
 @pytest.mark.timeout(600)
-def test_a_served_env_is_the_local_one(row: Row) -> None:
-    local = make_local(row)
-    server = rlmesh.EnvServer(
-        "public_makers:make", env_kwargs={"env_id": row.env_id, **kwargs_of(row)}
-    )
-    draws = row.render_mode is not None
+def test_a_served_env_is_the_local_one(row: Row, draws: bool) -> None:
+    kwargs = {**row.kwargs, **({"render_mode": row.render_mode} if draws else {})}
+    local = public_makers.make(row.env_id, **kwargs)
+    server = rlmesh.EnvServer("public_makers:make", env_kwargs={"env_id": row.env_id, **kwargs})
     with server, rlmesh.numpy.RemoteEnv(server.address) as remote:
         assert rlmesh.spaces.from_gymnasium(local.observation_space) == remote.observation_space
         assert rlmesh.spaces.from_gymnasium(local.action_space) == remote.action_space
