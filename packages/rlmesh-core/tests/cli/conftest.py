@@ -70,11 +70,11 @@ class Command:
         """Run to the end; return as `finish`."""
         return self.finish(self.start(*arguments, **variables))
 
-    def run_without(self, module: str, *arguments: str) -> Tuple[int, str, str]:
-        """As `run`, where a module is not installed, for processes that it starts neither."""
+    def run_without(self, modules: str, *arguments: str) -> Tuple[int, str, str]:
+        """As `run`, where some modules are not installed, for processes that it starts neither."""
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "sitecustomize.py").write_text(
-                f"import sys; sys.modules[{module!r}] = None"
+                f"import sys; sys.modules.update(dict.fromkeys({modules.split()!r}))"
             )
             path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
             return self.run(*arguments, PYTHONPATH=path)

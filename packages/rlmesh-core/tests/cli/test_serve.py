@@ -129,10 +129,10 @@ def test_a_taken_address_is_a_sentence_and_builds_no_env(rlmesh, address):
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "envs:CartPole-v1", "envs:not_callable"])
 def test_a_gymnasium_id_without_gymnasium_says_what_to_install(rlmesh, name):
-    status, out, err = rlmesh.run_without("gymnasium", "serve", name)
+    status, out, err = rlmesh.run_without("gymnasium gym", "serve", name)
     assert (status, out) == (1, "")
     assert err.startswith("rlmesh: env")
-    assert err.endswith("gymnasium is needed: pip install gymnasium\n")
+    assert err.endswith("neither gymnasium nor gym is installed here: pip install gymnasium\n")
     assert ("'envs' has no callable" in err) == name.startswith("envs:")
 
 
