@@ -54,6 +54,7 @@ class Everything(gymnasium.Env[Any, Any]):
 
     def __init__(self, render_mode: Optional[str] = None) -> None:
         self.render_mode = render_mode
+        self.note: Any = None
         self.observation_space = spaces.Dict(
             {
                 "camera": spaces.Box(0, 255, (120, 160, 3), np.uint8),
@@ -110,6 +111,9 @@ class Everything(gymnasium.Env[Any, Any]):
         if self.render_mode == "ansi":
             return f"step {self.steps}"
         return np.full((8, 9, 3), self.steps, np.uint8)
+
+    def echo(self, *args: Any, **kwargs: Any) -> Any:
+        return args, kwargs
 
 
 class Reused(gymnasium.Env[Any, Any]):

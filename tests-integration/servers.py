@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Dict, List, Mapping, Optional, Type
+from typing import IO, Any, Dict, List, Mapping, Optional, Sequence, Type
 
 NOTHING_MORE: Mapping[str, str] = {}
 FOLDER = Path(__file__).parent
@@ -150,10 +150,12 @@ class ServerProcess(PythonProcess):
         method: str = "serve",
         model: str = "",
         factory: bool = False,
+        expose: Sequence[str] = (),
         environ: Mapping[str, str] = NOTHING_MORE,
     ) -> None:
         settings = {"kwargs": kwargs or {}, "serve": options or {}, "method": method}
-        text = json.dumps({**settings, "model": model, "factory": factory})
+        settings.update(model=model, factory=factory, expose=expose)
+        text = json.dumps(settings)
         super().__init__("serve.py", name, address, text, token=token, environ=environ)
         self.address = self.read_line()
 

@@ -9,12 +9,27 @@ import msgpack
 import numpy as np
 from envs import Walk
 from mutations import Frames, unpack
-from peers import FATE, INTRODUCTION, OPEN, PING, RENDER, SELECT, SHUTDOWN, STATS
+from peers import (
+    CALL,
+    FATE,
+    GET_ATTR,
+    INTRODUCTION,
+    OPEN,
+    PING,
+    PROVE,
+    RENDER,
+    SELECT,
+    SET_ATTR,
+    SHUTDOWN,
+    STATS,
+)
 from policies import Scripted
 from servers import PATIENCE
 
 import rlmesh.numpy
 from rlmesh._transport.client import ZmqConnection
+from rlmesh._wire.exact import encode_exact
+from rlmesh.backends import NativeBackend
 
 OPTIONS = {"max_control": 200_000, "max_payload": 400_000, "session_grace": 0.2}
 
@@ -63,10 +78,22 @@ def _selections() -> Any:
     yield RENDER, None
 
 
-_EVERYTHING = {"name": "envs:Everything", "kwargs": {"render_mode": "rgb_array"}}
+def _attributes() -> Any:
+    value = {"list": [1, 2.5, None, b"bytes", 2**70], "tuple": (1, "two"), "set": {3}}
+    arguments = {"args": [value, rlmesh.Tensor.from_values([1, 2], "int32")], "kwargs": {"x": 1j}}
+    yield GET_ATTR, ["note", None]
+    yield SET_ATTR, ["note", encode_exact(value, "value", [], NativeBackend())]
+    yield CALL, ["echo", encode_exact(arguments, "arguments", [], NativeBackend())]
+
+
+_EVERYTHING = {
+    "name": "envs:Everything",
+    "kwargs": {"render_mode": "rgb_array"},
+    "expose": ["note", "echo"],
+}
 
 KINDS: Dict[str, Kind] = {
-    "env": Kind({**_EVERYTHING, "options": OPTIONS}, play_env, list(_selections())),
+    "env": Kind({**_EVERYTHING, "options": OPTIONS}, play_env, [*_selections(), *_attributes()]),
     "vector": Kind(
         {
             "name": "envs:make_vector",
@@ -78,7 +105,7 @@ KINDS: Dict[str, Kind] = {
     "factory": Kind(
         {**_EVERYTHING, "factory": True, "options": {**OPTIONS, "max_sessions": 4}},
         play_env,
-        list(_selections()),
+        [*_selections(), *_attributes()],
     ),
     "model": Kind(
         {
@@ -122,6 +149,7 @@ def record(kind: Kind, address: str) -> List[Frames]:
         (STATS, None),
         (FATE, None),
         (SHUTDOWN, None),
+        (PROVE, bytes(32)),
         (OPEN, client),
         *kind.extra,
     ]
