@@ -207,4 +207,5 @@ def _latency(plain: Any) -> Latency:
 
 
 def _unreadable(what: str, address: str, exc: Exception) -> ProtocolError:
-    return ProtocolError(f"what the server at {address} answered to {what} does not parse: {exc!r}")
+    reason = f"expected {exc}" if isinstance(exc, KeyError) else exc
+    return ProtocolError(f"what the server at {address} answered to {what} does not parse: {reason}")
