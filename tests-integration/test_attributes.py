@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import functools
 import warnings
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
-from gymnasium.wrappers import OrderEnforcing, RecordEpisodeStatistics, TimeLimit
+from gymnasium.wrappers import RecordEpisodeStatistics, TimeLimit
 from gymnasium.wrappers.vector import RecordEpisodeStatistics as RecordVectorStatistics
+from levels import Level, wrapped
 from proxies import Faults, Proxy
 
 import rlmesh
@@ -23,50 +24,6 @@ from rlmesh.errors import EnvError, UnknownAttribute
 from rlmesh.numpy.gym import RemoteEnv, RemoteVectorEnv
 
 NAMES = ["level", "goal", "add", "compute_reward", "action_masks"]
-
-
-class Level(gymnasium.Env[Any, Any]):
-    """Observes its level, which a curriculum may set."""
-
-    observation_space = spaces.Box(0, 1e6, (2,), np.float32)
-    action_space = spaces.Discrete(3)
-    render_mode = "rgb_array"
-    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012
-
-    def __init__(self, level: int = 1) -> None:
-        self.level = level
-        self.goal = np.array([1, 2], np.float32)
-        self.calls = 0
-
-    def reset(
-        self, *, seed: Optional[int] = None, options: Optional[Dict[str, Any]] = None
-    ) -> Tuple[Any, Dict[str, Any]]:
-        super().reset(seed=seed)
-        return self._observe(), {}
-
-    def step(self, action: Any) -> Tuple[Any, float, bool, bool, Dict[str, Any]]:
-        return self._observe(), float(self.level), False, False, {}
-
-    def render(self) -> Any:
-        return np.full((2, 2, 3), self.level, np.uint8)
-
-    def add(self, more: int = 1) -> int:
-        self.calls += 1
-        self.level += more
-        return self.level
-
-    def action_masks(self) -> Any:
-        return np.array([True, False, self.level > 1])
-
-    def compute_reward(self, achieved: Any, desired: Any, info: Any) -> Any:
-        return -np.linalg.norm(achieved - desired, axis=-1) * self.level
-
-    def _observe(self) -> Any:
-        return np.array([self.level, self.calls], np.float32)
-
-
-def wrapped(level: int = 1) -> Any:
-    return RecordEpisodeStatistics(OrderEnforcing(TimeLimit(Level(level), 50)))
 
 
 @pytest.fixture(params=[Level, wrapped], ids=["bare", "wrapped"])
@@ -217,7 +174,7 @@ VECTORS = pytest.mark.parametrize(
 
 @VECTORS
 def test_vector_envs_reach_their_sub_envs(kind: Any) -> None:
-    makers: List[Any] = [lambda: wrapped(1), lambda: wrapped(2)]
+    makers: List[Any] = [functools.partial(wrapped, level) for level in (1, 2)]
     local = kind(makers)
     vector = kind(makers)
     with rlmesh.EnvServer(vector, expose=NAMES) as server:

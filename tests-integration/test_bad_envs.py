@@ -71,7 +71,7 @@ def test_an_env_that_raises_is_quoted_with_its_traceback(
     [
         ("raises unprintable", "raised UnprintableError: <the message raised RuntimeError>"),
         ("raises huge", "raised ValueError: xxxx"),
-        ("raises surrogate", "raised ValueError: \ud800"),
+        ("raises surrogate", r"raised ValueError: \ud800"),  # as every text that is no UTF-8
     ],
 )
 @pytest.mark.parametrize("when", ["reset", "step"])
@@ -274,10 +274,13 @@ class Unknown(gymnasium.Space[Any]):
         (..., "expected a Gymnasium space, got NoneType"),
         (None, "expected a Gymnasium space, got NoneType"),
         (5, "expected a Gymnasium space, got int"),
-        (gymnasium.spaces.Box, "expected a Gymnasium space, got type"),
-        (Unknown(), "expected a Gymnasium space, got Unknown"),
+        (gymnasium.spaces.Box, "expected a Gymnasium space, got the class Box, not an instance"),
+        (Unknown(), r"test_bad_envs\.Unknown is a space of its own kind"),
         (gymnasium.spaces.Box(0, 1, dtype=np.longdouble), "expected one of bool, int8"),
-        (gymnasium.spaces.Dict(a=gymnasium.spaces.Tuple([Unknown()])), r"\['a'\]\[0\]: expected"),
+        (
+            gymnasium.spaces.Dict(a=gymnasium.spaces.Tuple([Unknown()])),
+            r"\['a'\]\[0\]: .*its own kind",
+        ),
     ],
 )
 def test_an_env_without_usable_spaces_is_refused_by_the_server(

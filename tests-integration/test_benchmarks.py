@@ -191,7 +191,7 @@ def test_parallel_has_identical_results_of_real_envs_however_they_are_run() -> N
     times = ["sequential s", "local s", "served s"]
     assert columns == ["env", *times, "sequential/local", "sequential/served"]
     assert rows == {"HalfCheetah-v5": 5, "ALE/Pong-v5": 5}
-    found = re.findall(r"^(\S+, \w+): identical; \d lanes?: .* steps/s; .*$", done.stdout, re.M)
+    found = re.findall(r"^(\S+, \w+): identical; \d lanes? for .* steps/s; .*$", done.stdout, re.M)
     assert found == [f"{env}, {time.split()[0]}" for env in rows for time in times]
 
 

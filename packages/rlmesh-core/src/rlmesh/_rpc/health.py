@@ -208,4 +208,6 @@ def _latency(plain: Any) -> Latency:
 
 def _unreadable(what: str, address: str, exc: Exception) -> ProtocolError:
     reason = f"expected {exc}" if isinstance(exc, KeyError) else exc
-    return ProtocolError(f"what the server at {address} answered to {what} does not parse: {reason}")
+    return ProtocolError(
+        f"what the server at {address} answered to {what} does not parse: {reason}"
+    )

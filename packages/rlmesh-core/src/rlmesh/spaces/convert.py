@@ -109,7 +109,8 @@ def _kind_of(space: Any) -> t.Optional[str]:
 
 
 def _is_space(space: Any) -> bool:
-    return callable(getattr(space, "sample", None)) and callable(getattr(space, "contains", None))
+    methods = (getattr(space, name, None) for name in ("sample", "contains"))
+    return not isinstance(space, type) and all(map(callable, methods))
 
 
 def _text_samples(space: Any) -> t.List[str]:
@@ -135,6 +136,10 @@ def _from_any_text(space: Any, name: str) -> Text:
 
 def _unknown(space: Any, name: str) -> UnsupportedSpace:
     kind = type(space)
+    if isinstance(space, type):
+        return UnsupportedSpace(
+            f"{name}: expected a Gymnasium space, got the class {space.__name__}, not an instance"
+        )
     if not _is_space(space):
         return UnsupportedSpace(f"{name}: expected a Gymnasium space, got {kind.__name__}")
     wrapper = "TransformAction" if "action" in name else "TransformObservation"
