@@ -76,4 +76,6 @@ def test_the_command_takes_it(outsider: Any, tmp_path: Path) -> None:
     command = (outsider.python, "-c", RUN, str(outsider.bin / "rlmesh"))
     done = outsider.run(*command, PYTHONPATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].split()[:2] == ["2", "2"]
+    totals, shares = done.stdout.splitlines()[-2:]
+    assert totals.split()[:2] == ["2", "2"]
+    assert " in episodes: env " in shares
