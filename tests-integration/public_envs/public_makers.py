@@ -34,11 +34,25 @@ def make(env_id: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
             return Together(module.parallel_env(**kwargs))
         return InTurn(module.env(**kwargs))
     packages = [package for prefix, package in REGISTERED_BY.items() if env_id.startswith(prefix)]
-    packages += ["highway_env"] * env_id.startswith(HIGHWAY)
+    is_highway = env_id.startswith(HIGHWAY)
+    packages += ["highway_env"] * is_highway
     packages += ["gymnasium_robotics"] * env_id.startswith(ROBOTICS)
     for package in packages:
         gymnasium.register_envs(importlib.import_module(package))
-    return gymnasium.make(env_id, **kwargs)
+    env = gymnasium.make(env_id, **kwargs)
+    return WithoutDrawnAction(env) if is_highway else env
+
+
+class WithoutDrawnAction(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Leaves out of a reset's info the action that highway-env draws from a space without a seed.
+
+    It makes the space anew in every reset, so that no seed can reach it.
+    """
+
+    def reset(self, **kwargs: Any) -> Any:
+        observation, info = self.env.reset(**kwargs)
+        del info["action"]
+        return observation, info
 
 
 class InTurn(gymnasium.Env[Any, Any]):
