@@ -77,7 +77,7 @@ PUBLIC_ENVS = {
     "highway": ["gymnasium", "highway-env"],
     "robotics": ["gymnasium-robotics", "metaworld", "scipy"],
     "panda": ["panda-gym", "gym-pusht", "scipy"],
-    "dm-control": ["shimmy[dm-control]"],
+    "dm-control": ["shimmy[dm-control]", "mujoco<4"],
     "pettingzoo": ["pettingzoo[classic,butterfly]", "gymnasium[box2d]"],
 }
 DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
@@ -212,6 +212,7 @@ def envs(session: nox.Session, group: str) -> None:
     install(session, *ours("rlmesh[numpy]"), *TESTING, *PUBLIC_ENVS[group])
     tests = "tests-integration/public_envs"
     session.env["RLMESH_ENVS"] = group
+    session.env["PYTHONHASHSEED"] = "0"  # FrankaKitchen's info has a set in it
     pytest(session, PARALLEL, tests)
 
 

@@ -47,7 +47,9 @@ def assert_same_episode(remote: Episode, local: Episode) -> None:
 
 def assert_same(ours: Any, theirs: Any, path: str) -> None:
     """Fail unless two values of a space have the same structure, dtype, shape and bytes."""
-    if isinstance(theirs, np.ndarray):
+    if isinstance(theirs, np.ndarray) and not theirs.ndim and type(ours) is int:
+        assert ours == theirs.item(), path  # of a Discrete space
+    elif isinstance(theirs, np.ndarray):
         assert type(ours) is np.ndarray, path
         assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape), path
         assert ours.tobytes() == theirs.tobytes(), path
@@ -72,7 +74,7 @@ def assert_same(ours: Any, theirs: Any, path: str) -> None:
 
 
 def assert_same_info(ours: Any, theirs: Any, path: str) -> None:
-    """As `assert_same`, where NumPy scalars have become numbers, and tuples lists."""
+    """As `assert_same`, where NumPy's scalars have become numbers, and tuples lists."""
     if isinstance(theirs, dict):
         assert list(ours) == list(theirs), path
         for key in theirs:
@@ -82,7 +84,7 @@ def assert_same_info(ours: Any, theirs: Any, path: str) -> None:
         assert len(ours) == len(theirs), path
         for i, part in enumerate(theirs):
             assert_same_info(ours[i], part, f"{path}[{i}]")
-    elif isinstance(theirs, np.generic):
+    elif isinstance(theirs, (np.generic, np.ndarray)) and not theirs.ndim:
         assert_same(ours, theirs.item(), path)
     else:
         assert_same(ours, theirs, path)

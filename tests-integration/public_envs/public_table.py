@@ -92,7 +92,7 @@ GROUPS: Dict[str, List[Row]] = {
     ],
     "panda": [
         *rows("PandaReach-v3", "PandaPush-v3", "PandaPickAndPlace-v3", "PandaSlide-v3", steps=20),
-        *rows("PandaStack-v3", "PandaFlip-v3", steps=20),
+        *rows("PandaStack-v3", "PandaReachJointsDense-v3", steps=20),
         Row("gym_pusht/PushT-v0"),
         Row("gym_pusht/PushT-v0", {"obs_type": "pixels_agent_pos"}),
         Row("gym_pusht/PushT-v0", {"obs_type": "environment_state_agent_pos"}),
