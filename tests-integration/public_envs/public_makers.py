@@ -40,19 +40,17 @@ def make(env_id: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
     for package in packages:
         gymnasium.register_envs(importlib.import_module(package))
     env = gymnasium.make(env_id, **kwargs)
-    return WithoutDrawnAction(env) if is_highway else env
+    return WithoutResetInfo(env) if is_highway else env
 
 
-class WithoutDrawnAction(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Leaves out of a reset's info the action that highway-env draws from a space without a seed.
+class WithoutResetInfo(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Leaves out a reset's info, which highway-env computes for an action that it draws.
 
-    It makes the space anew in every reset, so that no seed can reach it.
+    It draws from a space that it makes anew in every reset, so that no seed can reach it.
     """
 
     def reset(self, **kwargs: Any) -> Any:
-        observation, info = self.env.reset(**kwargs)
-        del info["action"]
-        return observation, info
+        return self.env.reset(**kwargs)[0], {}
 
 
 class InTurn(gymnasium.Env[Any, Any]):
