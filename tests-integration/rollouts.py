@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import struct
 from typing import Any, List, NamedTuple, Sequence
 
@@ -74,7 +75,7 @@ def assert_same(ours: Any, theirs: Any, path: str) -> None:
 
 
 def assert_same_info(ours: Any, theirs: Any, path: str) -> None:
-    """As `assert_same`, where NumPy's scalars have become numbers, and tuples lists."""
+    """As `assert_same`, where NumPy's scalars and enums have become numbers, and tuples lists."""
     if isinstance(theirs, dict):
         assert list(ours) == list(theirs), path
         for key in theirs:
@@ -86,5 +87,7 @@ def assert_same_info(ours: Any, theirs: Any, path: str) -> None:
             assert_same_info(ours[i], part, f"{path}[{i}]")
     elif isinstance(theirs, (np.generic, np.ndarray)) and not theirs.ndim:
         assert_same(ours, theirs.item(), path)
+    elif isinstance(theirs, enum.IntEnum):
+        assert_same(ours, int(theirs), path)
     else:
         assert_same(ours, theirs, path)
