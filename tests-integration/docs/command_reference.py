@@ -26,6 +26,7 @@ LINKS = {
     "--max-episode-steps": "evaluating.md#limits",
     "--on-error": "evaluating.md#when-an-episode-fails",
     "--execution-horizon": "models.md#chunks",
+    "--chunk-blend": "models.md#chunks",
     "--instruction": "models.md#instructions",
     "--journal": "journal.md",
     "--backend": "backends.md",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rlmesh._envs.server import EnvServer
     from rlmesh._models.adaptation import DELEGATED
     from rlmesh._models.base import Model
+    from rlmesh._models.blending import Ensemble
     from rlmesh._models.entry import run, run_async, session
     from rlmesh._models.remote import RemoteModel
     from rlmesh._models.server import ModelServer
@@ -39,6 +40,7 @@ __all__ = [
     "run_async",
     "session",
     "Session",
+    "Ensemble",
     "PredictContext",
     "RunResult",
     "EpisodeResult",
@@ -85,6 +87,7 @@ _HOMES = {
     "session": "rlmesh._models.entry",
     "Session": "rlmesh._runtime.session",
     "PredictContext": "rlmesh._runtime.context",
+    "Ensemble": "rlmesh._models.blending",
     "RunResult": "rlmesh._runtime.results",
     "EpisodeResult": "rlmesh._runtime.results",
     "EpisodeError": "rlmesh._runtime.results",

@@ -101,6 +101,13 @@ HORIZON = typer.Option(
     metavar="N",
     help="How many actions of a chunk are executed before the next predict; 1 unless given.",
 )
+CHUNK_BLEND = typer.Option(
+    None,
+    "--chunk-blend",
+    metavar="ensemble[:K]",
+    help="Execute the mean of what all chunks say of a step, weighted by exp(-K * i), 0 for the"
+    " oldest; K is 0.01 unless given.",
+)
 INSTRUCTION = typer.Option(None, metavar="TEXT", help="Text for the model's text inputs.")
 BACKEND = typer.Option(
     None,
@@ -277,6 +284,7 @@ def run(
     retries: int = RETRIES,
     on_error: str = ON_ERROR,
     execution_horizon: Optional[int] = HORIZON,
+    chunk_blend: Optional[str] = CHUNK_BLEND,
     instruction: Optional[str] = INSTRUCTION,
     backend: Optional[str] = BACKEND,
     factory: bool = FACTORY,
@@ -306,6 +314,7 @@ def run(
         retries=retries,
         on_error=on_error,
         execution_horizon=execution_horizon,
+        chunk_blend=chunk_blend,
         instruction=instruction,
         concurrency=concurrency,
         max_batch_size=max_batch_size,

@@ -17,6 +17,7 @@ from rlmesh.backends import Backend
 from rlmesh.spaces import Space
 
 from .batches import Stacker, stack_any, stacker
+from .blending import Blender, Ensemble, check_blendable
 
 
 class Delegated(enum.Enum):
@@ -63,11 +64,15 @@ class Adaptation:
         trust_entrypoints: Whether functions that the spec names may be imported.
         instruction: The run's instruction.
         pushdown: Whether the env's side shall crop and resize images.
+        horizon: How many actions of a chunk are executed.
+        blend: How chunks that overlap are averaged; None where they are not.
 
     Raises:
         AdapterResolutionError: Model and env do not go together.
+        InvalidValue: Actions of the env cannot be averaged.
 
     Attributes:
+        wanted: How many actions are predicted for an observation; None for whole chunks.
         selection: What is read of observations; None for all of them.
         needs_every_step: Whether `observe` must be called for steps that a chunk answers.
         stack: Makes one payload of several.
@@ -82,9 +87,18 @@ class Adaptation:
         trust_entrypoints: bool,
         instruction: Optional[str],
         pushdown: bool,
+        horizon: int,
+        blend: Optional[Ensemble],
     ) -> None:
         self._backend = backend
-        self._running: Dict[str, AdapterBase] = {}
+        self._device = device
+        self._horizon = horizon
+        self._blend = blend
+        self._space = contract.action_space
+        if blend is not None:
+            check_blendable(self._space)
+        self.wanted = None if why_whole(spec, blend) else horizon
+        self._running: Dict[str, _Running] = {}
         self._pushed: Sequence[Pushed] = ()
         self._adapter: Optional[AdapterBase] = None
         if isinstance(spec, AdapterBase):
@@ -133,30 +147,53 @@ class Adaptation:
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is no adapter."""
-        return self._adapter is None
+        """Whether one action is asked for, and is the env's."""
+        return self._adapter is None and self.wanted == 1
 
     def start(self, episode: Episode) -> None:
         """Begin an episode."""
+        if self._adapter is None and self._blend is None:
+            return
+        running = self._running[episode.id] = _Running()
         if self._adapter is not None:
-            self._running[episode.id] = self._adapter.new_episode(episode.instruction)
+            running.adapter = self._adapter.new_episode(episode.instruction)
+        if self._blend is not None:
+            space = check_blendable(self._space)
+            ends = {} if running.adapter is None else running.adapter.ends()
+            running.blender = Blender(self._blend, space, self._backend, self._device, ends)
 
-    def payload(self, episode_id: str, observation: Any) -> Any:
-        """Return what predict is given for an observation of an episode."""
+    def payload(self, episode_id: str, observation: Any, step: int) -> Any:
+        """Return what predict is given for an observation of an episode, after so many steps."""
         if self._adapter is None:
             return observation
-        return self._running[episode_id].transform_obs(observation)
+        running = self._running[episode_id]
+        assert running.adapter is not None
+        if running.predicted is not None:
+            running.adapter.executed(step - running.predicted)
+        running.predicted = step
+        return running.adapter.transform_obs(observation)
 
     def observe(self, episode_id: str, observation: Any) -> None:
         """Take note of an observation for which there is an action already."""
         if self._adapter is not None:
-            self._running[episode_id].observe(observation)
+            adapter = self._running[episode_id].adapter
+            assert adapter is not None
+            adapter.observe(observation)
 
-    def actions(self, episode_id: str, outputs: Sequence[Any]) -> Sequence[Any]:
-        """Return the env's actions for what predict returned in an episode."""
-        if self._adapter is None:
+    def actions(self, episode_id: str, outputs: Sequence[Any], step: int) -> Sequence[Any]:
+        """Return the env's actions for what predict returned in an episode, after so many steps."""
+        if self._adapter is None and self._blend is None:
             return outputs
-        adapter = self._running[episode_id]
+        running = self._running[episode_id]
+        actions = self._adapted(running.adapter, outputs)
+        if running.blender is not None:
+            return running.blender.blend(actions, step, self._horizon)
+        return actions[: self._horizon]
+
+    def _adapted(self, adapter: Optional[AdapterBase], outputs: Sequence[Any]) -> Sequence[Any]:
+        """Return the env's actions for a model's outputs."""
+        if adapter is None:
+            return outputs
         if isinstance(adapter, Adapter) and len(outputs) > 1:
             # At once, as it remembers what is the output of which step.
             return self._backend.unstack(adapter.transform_action(self._chunk(outputs)))
@@ -172,3 +209,31 @@ class Adaptation:
     def end(self, episode_id: str) -> None:
         """End an episode."""
         self._running.pop(episode_id, None)
+
+
+class _Running:
+    """What is kept of an episode that is running.
+
+    Attributes:
+        adapter: Its adapter, if there is one.
+        blender: What averages its chunks, if anything does.
+        predicted: The step of its last predict; None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.adapter: Optional[AdapterBase] = None
+        self.blender: Optional[Blender] = None
+        self.predicted: Optional[int] = None
+
+
+def why_whole(spec: Spec, blend: Optional[Ensemble]) -> str:
+    """Return what needs all of a chunk, not only the actions that are executed; empty if nothing.
+
+    Args:
+        spec: The model's.
+        blend: How chunks are averaged.
+    """
+    if blend is not None:
+        return "chunk_blend"
+    reads_pending = isinstance(spec, ModelSpec) and spec.reads_pending_actions
+    return "source='pending_actions'" if reads_pending else ""

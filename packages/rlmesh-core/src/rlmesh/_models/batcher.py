@@ -49,6 +49,7 @@ class Batcher:
         corners: What predicts; it has a function that takes batches.
         stack: Makes one payload of several.
         terms: The run's.
+        horizon: How many actions are predicted for each; see `Corners.act`.
         max_wait: Seconds that an observation may be held back for a fuller batch.
         clock: Counts the time of predicting.
     """
@@ -58,12 +59,13 @@ class Batcher:
         corners: Corners,
         stack: Stacker,
         terms: Terms,
+        horizon: Optional[int],
         max_wait: Optional[float],
         clock: ModelClock,
     ) -> None:
         self._corners = corners
         self._stack = stack
-        self._horizon = terms.horizon
+        self._horizon = horizon
         self._clock = clock
         self._queue: BatchQueue[int, _Job] = BatchQueue(terms.max_batch, max_wait)
         self.expect = self._queue.expect
@@ -181,11 +183,15 @@ class Batchers:
         self._clock = clock
         self._by_kind: Dict[Hashable, Batcher] = {}
 
-    def of_kind(self, kind: Hashable, stack: Stacker, max_wait: Optional[float]) -> Batcher:
+    def of_kind(
+        self, kind: Hashable, stack: Stacker, horizon: Optional[int], max_wait: Optional[float]
+    ) -> Batcher:
         """Return the batcher of a kind, where observations wait for so many seconds at most."""
         key = kind, max_wait
         if key not in self._by_kind:
-            self._by_kind[key] = Batcher(self._corners, stack, self._terms, max_wait, self._clock)
+            self._by_kind[key] = Batcher(
+                self._corners, stack, self._terms, horizon, max_wait, self._clock
+            )
         return self._by_kind[key]
 
     def wait(self, receive: Callable[[float], bool]) -> None:

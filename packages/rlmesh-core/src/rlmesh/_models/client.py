@@ -95,6 +95,7 @@ class RemotePolicy:
         self._route = {
             "contract": contract.to_dict(),
             "execution_horizon": terms.horizon,
+            "chunk_blend": None if terms.blend is None else terms.blend.k,
             "instruction": terms.instruction,
             # Whoever looks at a session's values looks at whole ones.
             "selects": terms.unattended,

@@ -50,15 +50,23 @@ class Corners:
             return None
         return self._functions.get("predict")
 
-    def takes_batches(self, horizon: int) -> bool:
-        """Whether a function takes a batch, and returns so many actions for each observation."""
+    def takes_batches(self, horizon: Optional[int]) -> bool:
+        """Whether a function takes a batch, and returns so many actions for each observation.
+
+        Args:
+            horizon: See `act`.
+        """
         return bool(self._function("predict_batch", "predict_chunk_batch", horizon))
 
-    def check_horizon(self, execution_horizon: int) -> None:
+    def check_horizon(self, execution_horizon: int, why_whole: str = "") -> None:
         """Check how many actions of a chunk are to be executed.
 
+        Args:
+            execution_horizon: The number.
+            why_whole: What needs whole chunks; empty if nothing does.
+
         Raises:
-            ValueError: Fewer than one, or several of a model that does not return chunks.
+            ValueError: Fewer than one; or several, or whole chunks, of a model without chunks.
         """
         if execution_horizon < 1:
             raise ValueError(f"execution_horizon: expected at least 1, got {execution_horizon}")
@@ -67,12 +75,17 @@ class Corners:
                 f"execution_horizon: expected 1 for a model with neither predict_chunk nor"
                 f" predict_chunk_batch, got {execution_horizon}"
             )
+        if why_whole and not self.chunks:
+            raise ValueError(
+                f"{why_whole}: expected a model with predict_chunk or predict_chunk_batch, got one"
+                " with neither"
+            )
 
     def act(
         self,
         observations: Sequence[Any],
         contexts: Sequence[PredictContext],
-        horizon: int,
+        horizon: Optional[int],
         stack: Stacker,
     ) -> Sequence[Sequence[Any]]:
         """Return up to `horizon` actions for each observation; at least one.
@@ -80,7 +93,7 @@ class Corners:
         Args:
             observations: At least one, all of one space.
             contexts: One for each.
-            horizon: Number of actions.
+            horizon: Number of actions; None for whole chunks.
             stack: Makes the batch of the observations.
 
         Raises:
@@ -105,7 +118,7 @@ class Corners:
             return [(output,) for output in outputs]
         return [rows(output, self._backend, name)[:horizon] for output in outputs]
 
-    def _function(self, plain: str, chunked: str, horizon: int) -> str:
+    def _function(self, plain: str, chunked: str, horizon: Optional[int]) -> str:
         """Return the name of the function to call; empty if there is none."""
         if horizon == 1 and plain in self._functions:
             return plain

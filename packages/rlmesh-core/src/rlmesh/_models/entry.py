@@ -22,6 +22,7 @@ from rlmesh._tasks import run_together
 from rlmesh._transport.security import Token
 from rlmesh.types import Value
 
+from .blending import ChunkBlend
 from .cancelling import Cancellation, in_thread
 from .evaluator import Evaluator
 from .remote import RemoteModel
@@ -40,6 +41,7 @@ def run(
     close_env: bool = False,
     token: str = "",
     execution_horizon: Optional[int] = None,
+    chunk_blend: ChunkBlend = None,
     max_episode_steps: int = MAX_STEPS,
     max_episode_seconds: Optional[float] = None,
     on_result: Optional[Callable[[EpisodeResult], None]] = None,
@@ -69,6 +71,7 @@ def run(
         close_env: See `Model.run`.
         token: The secret of whatever is dialed; empty means `RLMESH_TOKEN`.
         execution_horizon: See `Model.run`.
+        chunk_blend: See `Model.run`.
         max_episode_steps: See `Model.run`.
         max_episode_seconds: See `Model.run`.
         on_result: See `Model.run`.
@@ -106,6 +109,7 @@ def run(
             close_env=close_env,
             token=token,
             execution_horizon=execution_horizon,
+            chunk_blend=chunk_blend,
             max_episode_steps=max_episode_steps,
             max_episode_seconds=max_episode_seconds,
             on_result=on_result,
@@ -157,6 +161,7 @@ def session(
     close_env: bool = False,
     token: str = "",
     execution_horizon: Optional[int] = None,
+    chunk_blend: ChunkBlend = None,
     max_episode_steps: int = MAX_STEPS,
     success: Optional[Success] = None,
     connect_timeout: Optional[float] = None,
@@ -172,6 +177,7 @@ def session(
     close_env: bool = False,
     token: str = "",
     execution_horizon: Optional[int] = None,
+    chunk_blend: ChunkBlend = None,
     max_episode_steps: int = MAX_STEPS,
     success: Optional[Success] = None,
     connect_timeout: Optional[float] = None,
@@ -186,6 +192,7 @@ def session(
     close_env: bool = False,
     token: str = "",
     execution_horizon: Optional[int] = None,
+    chunk_blend: ChunkBlend = None,
     max_episode_steps: int = MAX_STEPS,
     success: Optional[Success] = None,
     connect_timeout: Optional[float] = None,
@@ -199,6 +206,7 @@ def session(
         close_env: As for `run`.
         token: As for `run`.
         execution_horizon: As for `run`.
+        chunk_blend: As for `run`.
         max_episode_steps: As for `run`.
         success: As for `run`.
         connect_timeout: As for `run`.
@@ -214,6 +222,7 @@ def session(
             close_env=close_env,
             token=token,
             execution_horizon=execution_horizon,
+            chunk_blend=chunk_blend,
             max_episode_steps=max_episode_steps,
             success=success,
             connect_timeout=connect_timeout,

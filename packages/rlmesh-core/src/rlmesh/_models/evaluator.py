@@ -54,6 +54,7 @@ from rlmesh._transport.security import Token
 from rlmesh.adapters.selection import Selection
 from rlmesh.errors import Busy, RunCancelled
 
+from .blending import ChunkBlend, Ensemble
 from .cancelling import Cancellation, in_thread
 from .description import describe_env, describe_run, warn_if_unclear
 from .lanes import Targets, Terms, targets_of, vector_lanes
@@ -80,6 +81,7 @@ class Evaluator(Generic[ObsT, ActT]):
         close_env: bool = False,
         token: str = "",
         execution_horizon: Optional[int] = None,
+        chunk_blend: ChunkBlend = None,
         max_episode_steps: int = MAX_STEPS,
         max_episode_seconds: Optional[float] = None,
         on_result: Optional[OnResult] = None,
@@ -114,6 +116,9 @@ class Evaluator(Generic[ObsT, ActT]):
             token: The env server's secret, where an address is dialed; empty means `RLMESH_TOKEN`.
             execution_horizon: How many actions of a chunk are executed before the next predict, for
                 a model with `predict_chunk` or `predict_chunk_batch`; None is 1.
+            chunk_blend: `"ensemble"` executes the weighted mean of what all chunks of the episode
+                say of a step, in the env's units, with the weights of ACT; an `Ensemble` has
+                others. None executes what the newest chunk says.
             max_episode_steps: Steps after which an episode is cut off and marked truncated.
             max_episode_seconds: Wall-clock seconds after its reset from which on an episode is cut
                 off between two steps, and marked truncated and timed out. How many steps it has
@@ -159,8 +164,8 @@ class Evaluator(Generic[ObsT, ActT]):
 
         Raises:
             ValueError: No episode is asked for, an instruction for a model without text input, a
-                horizon for one without chunks, an unknown `pushdown`, `on_error` or `success`, or
-                more lanes than an env object can have.
+                horizon or blending for one without chunks, an unknown `chunk_blend`, `pushdown`,
+                `on_error` or `success`, or more lanes than an env object can have.
             TypeError: `env_or_address`, a seed or a hook is of the wrong type.
             InvalidValue: An action does not fit the env's action space, or an observation its own.
             ModelError: With several lanes, predict raised; the error says for which.
@@ -190,6 +195,7 @@ class Evaluator(Generic[ObsT, ActT]):
             on_error=on_error,
             success=SuccessRule.of(success),
             name=name,
+            blend=Ensemble.of(chunk_blend),
         )
         show: Optional[OnProgress] = None
         if progress:
@@ -240,6 +246,7 @@ class Evaluator(Generic[ObsT, ActT]):
         close_env: bool = False,
         token: str = "",
         execution_horizon: Optional[int] = None,
+        chunk_blend: ChunkBlend = None,
         max_episode_steps: int = MAX_STEPS,
         success: Optional[Success] = None,
         connect_timeout: Optional[float] = None,
@@ -252,6 +259,7 @@ class Evaluator(Generic[ObsT, ActT]):
             close_env: As for `run`.
             token: As for `run`.
             execution_horizon: As for `run`.
+            chunk_blend: As for `run`.
             max_episode_steps: As for `run`.
             success: As for `run`.
             connect_timeout: As for `run`.
@@ -278,6 +286,7 @@ class Evaluator(Generic[ObsT, ActT]):
             session=True,
             success=SuccessRule.of(success),
             connect_timeout=connect_timeout,
+            blend=Ensemble.of(chunk_blend),
         )
         with ExitStack() as resources:
             joined = self._join(Targets([env_or_address], []), terms, token, close_env, resources)
@@ -289,6 +298,7 @@ class Evaluator(Generic[ObsT, ActT]):
         *,
         token: str = "",
         execution_horizon: Optional[int] = None,
+        chunk_blend: ChunkBlend = None,
         on_result: Optional[OnResult] = None,
         success: Optional[Success] = None,
         connect_timeout: Optional[float] = None,
@@ -300,6 +310,7 @@ class Evaluator(Generic[ObsT, ActT]):
             env_address: Where the env is served.
             token: As for `run`.
             execution_horizon: As for `run`.
+            chunk_blend: As for `run`.
             on_result: As for `run`.
             success: As for `run`.
             connect_timeout: As for `run`.
@@ -329,6 +340,7 @@ class Evaluator(Generic[ObsT, ActT]):
                     env_address,
                     token,
                     execution_horizon,
+                    chunk_blend,
                     episodes,
                     on_result,
                     success,
@@ -347,6 +359,7 @@ class Evaluator(Generic[ObsT, ActT]):
         max_episodes: int,
         seeds: Optional[Sequence[int]] = None,
         execution_horizon: Optional[int] = None,
+        chunk_blend: ChunkBlend = None,
         on_result: Optional[OnResult] = None,
         success: Optional[Success] = None,
         connect_timeout: Optional[float] = None,
@@ -360,6 +373,7 @@ class Evaluator(Generic[ObsT, ActT]):
             max_episodes: How many.
             seeds: As for `run`.
             execution_horizon: As for `run`.
+            chunk_blend: As for `run`.
             on_result: As for `run`.
             success: As for `run`.
             connect_timeout: As for `run`.
@@ -375,6 +389,7 @@ class Evaluator(Generic[ObsT, ActT]):
             env_address,
             token,
             execution_horizon,
+            chunk_blend,
             episodes,
             on_result,
             success,
@@ -387,6 +402,7 @@ class Evaluator(Generic[ObsT, ActT]):
         env_address: str,
         token: Token,
         execution_horizon: Optional[int],
+        chunk_blend: ChunkBlend,
         episodes: Iterable[PlannedEpisode],
         on_result: Optional[OnResult],
         success: Optional[Success],
@@ -407,6 +423,7 @@ class Evaluator(Generic[ObsT, ActT]):
             unattended=True,
             connect_timeout=connect_timeout,
             success=rule,
+            blend=Ensemble.of(chunk_blend),
         )
         notice = SuccessNotice(rule)
         tell = _forget if on_result is None else checked("on_result", on_result)

@@ -14,6 +14,8 @@ from rlmesh._once import warn_once
 from rlmesh._runtime.success import SuccessRule
 from rlmesh.errors import InvalidValue
 
+from .blending import Ensemble
+
 DEFAULT_BATCH_SIZE = 32
 """Observations that are predicted together at most, unless the caller says otherwise."""
 
@@ -24,6 +26,7 @@ class Terms(NamedTuple):
     Attributes:
         instruction: Text for the model's text inputs.
         horizon: How many actions of a chunk are executed.
+        blend: How chunks that overlap are averaged; None where they are not.
         max_episode_steps: Steps after which an episode is cut off.
         max_episode_seconds: Seconds after which it is; None for no such limit.
         unattended: Whether nobody but the policy looks at the values.
@@ -59,6 +62,7 @@ class Terms(NamedTuple):
     on_error: str = "raise"
     success: SuccessRule = SuccessRule()
     name: Optional[str] = None
+    blend: Optional[Ensemble] = None
 
     def check(self) -> None:
         """Check the numbers, and what goes together.
@@ -94,6 +98,7 @@ class Terms(NamedTuple):
         return {
             "instruction": self.instruction,
             "execution_horizon": self.horizon,
+            "chunk_blend": None if self.blend is None else str(self.blend),
             "max_episode_steps": operator.index(self.max_episode_steps),
             "max_episode_seconds": None if seconds is None else float(seconds),
             "pushdown": self.pushdown,

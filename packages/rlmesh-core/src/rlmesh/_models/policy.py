@@ -16,7 +16,7 @@ from rlmesh._runtime.timing import ModelClock
 from rlmesh.adapters.selection import Selection
 from rlmesh.backends import Backend
 
-from .adaptation import Adaptation, Spec, batch_kind
+from .adaptation import Adaptation, Spec, batch_kind, why_whole
 from .batcher import Batcher, Batchers
 from .corners import Corners
 from .description import describe_model
@@ -32,7 +32,6 @@ class LocalPolicy:
         source: What predicts.
         adaptation: What stands between it and the env.
         corners: Its predict functions.
-        execution_horizon: Number of actions of a chunk that are executed.
         lane: The number of the env's lane.
         batcher: Predicts for several lanes; None where this is the only one.
         clock: Counts the time of predicting.
@@ -53,7 +52,6 @@ class LocalPolicy:
         source: Source,
         adaptation: Adaptation,
         corners: Corners,
-        execution_horizon: int,
         lane: int,
         batcher: Optional[Batcher],
         clock: ModelClock,
@@ -63,13 +61,12 @@ class LocalPolicy:
         self.needs_every_step = adaptation.needs_every_step
         self._source = source
         self._adaptation = adaptation
-        self._horizon = execution_horizon
         self._corners = corners
         self._lane = lane
         self._batcher = batcher
         self._clock = clock
         # The plainest case needs none of the others' work.
-        is_plain = execution_horizon == 1 and adaptation.is_plain and batcher is None
+        is_plain = adaptation.is_plain and batcher is None
         self._plain = corners.plain if is_plain else None
         if batcher is not None:
             batcher.expect(lane, reset=True)
@@ -93,10 +90,11 @@ class LocalPolicy:
             return actions
         adaptation = self._adaptation
         started = perf_counter()
-        payload = adaptation.payload(episode.id, observation)
+        payload = adaptation.payload(episode.id, observation, step)
         adapted = perf_counter()
         if self._batcher is None:
-            (outputs,) = self._corners.act([payload], [context], self._horizon, adaptation.stack)
+            wanted, stack = adaptation.wanted, adaptation.stack
+            (outputs,) = self._corners.act([payload], [context], wanted, stack)
             predicted = perf_counter()
             self.predict_seconds = elapsed = predicted - adapted
             self._clock.seconds += elapsed
@@ -106,7 +104,7 @@ class LocalPolicy:
             outputs, self.batch_size = share.outputs, share.batch_size
             self.predict_seconds = share.predict_seconds
             self.queue_seconds = share.started - adapted
-        actions = adaptation.actions(episode.id, outputs)
+        actions = adaptation.actions(episode.id, outputs, step)
         self.adapter_seconds = adapted - started + perf_counter() - predicted
         return actions
 
@@ -177,12 +175,13 @@ class LocalPolicies:
         self._shared: Optional[Corners] = None
         if sources.shared is not None:
             self._shared = self._corners_of(sources.shared)
-            if lanes > 1 and self._shared.takes_batches(terms.horizon):
+            wanted = None if why_whole(spec, terms.blend) else terms.horizon
+            if lanes > 1 and self._shared.takes_batches(wanted):
                 self._batchers = Batchers(self._shared, terms, self.clock)
 
     def _corners_of(self, source: Source) -> Corners:
         corners = Corners(source.corners, self._backend, self._padding)
-        corners.check_horizon(self._terms.horizon)
+        corners.check_horizon(self._terms.horizon, why_whole(self._spec, self._terms.blend))
         return corners
 
     async def join(
@@ -202,14 +201,18 @@ class LocalPolicies:
             self._trust_entrypoints,
             terms.instruction,
             terms.pushdown,
+            terms.horizon,
+            terms.blend,
         )
         batcher: Optional[Batcher] = None
         if self._batchers is not None:
-            batcher = self._batchers.of_kind(batch_kind(contract), adaptation.stack, max_wait)
+            batcher = self._batchers.of_kind(
+                batch_kind(contract), adaptation.stack, adaptation.wanted, max_wait
+            )
         source = self._sources.take()
         resources.callback(self._sources.give_back, source)
         corners = self._shared or self._corners_of(source)
-        policy = LocalPolicy(source, adaptation, corners, terms.horizon, lane, batcher, self.clock)
+        policy = LocalPolicy(source, adaptation, corners, lane, batcher, self.clock)
         selection = adaptation.selection if selects else None
         return open_port(env, self._backend, self._device, selection), policy, selection
 

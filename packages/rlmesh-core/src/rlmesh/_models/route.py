@@ -24,7 +24,6 @@ class Route:
 
     Args:
         contract: What the env promises.
-        execution_horizon: Number of actions of a chunk that the client executes.
         instruction: The run's instruction.
         selects: Whether the client sends only what is read of observations.
         adaptation: What stands between the model and this env.
@@ -35,7 +34,6 @@ class Route:
 
     Attributes:
         key: Observations of routes with equal keys go into one batch.
-        horizon: As given.
         adaptation: As given.
         source: As given.
         corners: As given.
@@ -45,7 +43,6 @@ class Route:
     def __init__(
         self,
         contract: EnvContract,
-        execution_horizon: int,
         instruction: Optional[str],
         selects: bool,
         adaptation: Adaptation,
@@ -55,8 +52,7 @@ class Route:
         corners: Corners,
     ) -> None:
         space = contract.observation_space
-        self.key = (batch_kind(contract), execution_horizon)
-        self.horizon = execution_horizon
+        self.key = (batch_kind(contract), adaptation.wanted)
         self.adaptation = adaptation
         self.source = source
         self.corners = corners

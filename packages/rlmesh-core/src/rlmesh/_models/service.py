@@ -34,8 +34,9 @@ from rlmesh.backends import Backend
 from rlmesh.errors import InvalidValue, ProtocolError
 from rlmesh.spaces._describe import describe
 
-from .adaptation import Adaptation, Spec, takes_instruction
+from .adaptation import Adaptation, Spec, takes_instruction, why_whole
 from .batches import signature
+from .blending import Ensemble
 from .corners import Corners
 from .description import describe_model
 from .route import Route, env_seconds
@@ -179,7 +180,7 @@ class ModelService:
             call.op != PREDICT
             or route is None
             or corners is None
-            or not corners.takes_batches(route.horizon)
+            or not corners.takes_batches(route.adaptation.wanted)
         ):
             self._singles.append(call)
             return
@@ -245,6 +246,7 @@ class ModelService:
         try:
             contract = EnvContract.from_dict(field(body, "contract", dict))
             horizon = field(body, "execution_horizon", int)
+            blend = _ensemble(field(body, "chunk_blend", float, type(None)))
             instruction = field(body, "instruction", str, type(None))
             selects, pushdown = field(body, "selects", bool), field(body, "pushdown", bool)
         except TypeError as exc:
@@ -262,17 +264,18 @@ class ModelService:
             instruction,
             # A client that needs whole observations needs whole images.
             pushdown and selects,
+            horizon,
+            blend,
         )
         source = self._sources.take()
         corners = self._shared or self._corners_of(source)
         try:
-            corners.check_horizon(horizon)
+            corners.check_horizon(horizon, why_whole(self._spec, blend))
         except ValueError as exc:
             self._sources.give_back(source)
             raise InvalidValue(str(exc)) from None
         return Route(
             contract,
-            horizon,
             instruction,
             selects,
             adaptation,
@@ -297,7 +300,7 @@ class ModelService:
         for call, route, observation, context, decoding in batch:
             try:
                 started = perf_counter_ns()
-                payload = route.adaptation.payload(context.episode_id, observation)
+                payload = route.adaptation.payload(context.episode_id, observation, context.step)
                 adapting = perf_counter_ns() - started
                 jobs.append(_Job(call, route, payload, context, decoding, adapting))
             except Exception as exc:
@@ -312,7 +315,7 @@ class ModelService:
             chunks = route.corners.act(
                 [job.payload for job in jobs],
                 [job.context for job in jobs],
-                route.horizon,
+                route.adaptation.wanted,
                 route.adaptation.stack,
             )
         except Exception as exc:
@@ -334,7 +337,8 @@ class ModelService:
     ) -> Tuple[Call, Outcome]:
         try:
             started = perf_counter_ns()
-            adapted = job.route.adaptation.actions(job.context.episode_id, actions)
+            context = job.context
+            adapted = job.route.adaptation.actions(context.episode_id, actions, context.step)
             finished = perf_counter_ns()
             adapting = job.adapting + finished - started
             bodies, parts = job.route.encode(adapted)
@@ -343,6 +347,13 @@ class ModelService:
             return job.call, ((bodies, predicting, adapting, batch_size), parts)
         except Exception as exc:
             return job.call, Failure(exc)
+
+
+def _ensemble(k: Optional[float]) -> Optional[Ensemble]:
+    try:
+        return None if k is None else Ensemble(k)
+    except ValueError as exc:
+        raise ProtocolError(f"configure_route: the body does not parse: {exc}") from None
 
 
 def _decode(call: Call) -> _Arrived:

@@ -21,7 +21,7 @@ def completed(run: Any) -> Any:
     options = run.get("options") if isinstance(run, dict) else None
     if not isinstance(options, dict):
         return run
-    return {**run, "options": {"success": "last", **options}}
+    return {**run, "options": {"success": "last", "chunk_blend": None, **options}}
 
 
 def tell_differences(first: Any, second: Any, whose: Tuple[str, str]) -> List[str]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 import copy
 import math
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from rlmesh._text import printable
 from rlmesh._values.numpy_bridge import NumpyBridge
@@ -45,6 +57,16 @@ class AdapterBase:
 
     def observe(self, observation: Any) -> None:
         """Take note of an observation for which no payload is wanted."""
+
+    def executed(self, count: int) -> None:
+        """Be told how many actions of the last output have been executed since.
+
+        Runs tell it before each `transform_obs` but the first of an episode.
+        """
+
+    def ends(self) -> Mapping[int, Tuple[float, float]]:
+        """Return the two values of each element of the action that has no others, by index."""
+        return {}
 
     def reset(self, instruction: Optional[str] = None) -> None:
         """Forget the episode, and start another with this instruction."""

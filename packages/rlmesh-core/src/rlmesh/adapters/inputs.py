@@ -455,6 +455,14 @@ class ModelSpec(Declaration):
         """Whether there is a text input."""
         return any(isinstance(leaf, Text) for _, leaf in leaves_of(self.input))
 
+    @property
+    def reads_pending_actions(self) -> bool:
+        """Whether an input reads the actions of a chunk that are still to be executed."""
+        parts = [
+            part for _, leaf in leaves_of(self.input) for part in getattr(leaf, "parts", [leaf])
+        ]
+        return any(getattr(part, "source", None) == "pending_actions" for part in parts)
+
 
 def check_dtype(leaf: Any) -> None:
     """Check the dtype of a leaf."""
