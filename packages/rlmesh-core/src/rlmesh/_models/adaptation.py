@@ -168,8 +168,9 @@ class Adaptation:
             return observation
         running = self._running[episode_id]
         assert running.adapter is not None
-        if running.predicted is not None:
-            running.adapter.executed(step - running.predicted)
+        if running.count:
+            # More steps than that had actions of somebody else.
+            running.adapter.executed(min(step - running.predicted, running.count))
         running.predicted = step
         return running.adapter.transform_obs(observation)
 
@@ -186,6 +187,7 @@ class Adaptation:
             return outputs
         running = self._running[episode_id]
         actions = self._adapted(running.adapter, outputs)
+        running.count = min(self._horizon, len(actions))
         if running.blender is not None:
             return running.blender.blend(actions, step, self._horizon)
         return actions[: self._horizon]
@@ -217,13 +219,15 @@ class _Running:
     Attributes:
         adapter: Its adapter, if there is one.
         blender: What averages its chunks, if anything does.
-        predicted: The step of its last predict; None before the first.
+        predicted: The step of its last predict.
+        count: How many actions came of that, which are executed one by one; 0 before the first.
     """
 
     def __init__(self) -> None:
         self.adapter: Optional[AdapterBase] = None
         self.blender: Optional[Blender] = None
-        self.predicted: Optional[int] = None
+        self.predicted = 0
+        self.count = 0
 
 
 def why_whole(spec: Spec, blend: Optional[Ensemble]) -> str:
