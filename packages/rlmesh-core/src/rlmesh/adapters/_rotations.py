@@ -19,6 +19,7 @@ WIDTHS: Dict[str, int] = {
     "quat_xyzw": 4,
     "quat_wxyz": 4,
     "axis_angle": 3,
+    "axis_angle_2pi": 3,
     "rot6d": 6,
     "rot6d_rowmajor": 6,
     "euler_xyz": 3,
@@ -101,6 +102,10 @@ def convert(xp: Any, value: Any, source: Encoding, target: Encoding) -> Any:
     returns proper rotations: quaternions are normalised and get w >= 0, angles are at most pi, and
     at gimbal lock (pitch within about 1e-6 of a quarter turn, 1e-10 in float64) the yaw is 0.
 
+    Angles of `axis_angle_2pi` are at most 2*pi: a quaternion keeps the sign that it comes with, as
+    in `quat2axisangle` of robosuite (robosuite/utils/transform_utils.py). From other encodings it
+    is what `axis_angle` is.
+
     The columns of `rot6d` and `rot6d_rowmajor` are orthonormalised by Gram-Schmidt: the first keeps
     its direction, the second its side of the first. `matrix` likewise: its third column is not
     read, so a matrix and its `rot6d` are always the same rotation. A zero quaternion, and columns
@@ -125,6 +130,8 @@ def convert(xp: Any, value: Any, source: Encoding, target: Encoding) -> Any:
     if isinstance(target, CustomEncoding):
         return target.from_base(convert(xp, value, source, target.base))
     check_convertible(source, target)
+    if target == "axis_angle_2pi" and source not in _SIGNED:
+        target = "axis_angle"
     if source in _TO_COLUMNS:
         columns = _TO_COLUMNS[source](xp, value)
         if target in _FROM_COLUMNS:
@@ -306,10 +313,14 @@ def _to_wxyz(xp: Any, quaternion: Any) -> Any:
 
 
 def _to_axis_angle(xp: Any, quaternion: Any) -> Any:
-    positive = _positive(xp, quaternion)
-    vector, w = positive[..., :3], positive[..., 3:]
+    return _to_axis_angle_2pi(xp, _positive(xp, quaternion))
+
+
+def _to_axis_angle_2pi(xp: Any, quaternion: Any) -> Any:
+    vector, w = quaternion[..., :3], quaternion[..., 3:]
     sine = _length(xp, vector)
-    # Next to the identity the angle is twice the sine, which may have underflowed.
+    # Next to the identity the angle is twice the sine, which may have underflowed. A whole turn
+    # has no axis, and is the zero vector.
     small = sine < 1e-10
     return (vector + vector) * ((xp.arctan2(sine, w) + small) / (sine + small))
 
@@ -403,12 +414,16 @@ _TO_QUATERNION: Dict[str, Callable[[Any, Any], Any]] = {
     "quat_xyzw": _of_xyzw,
     "quat_wxyz": _of_wxyz,
     "axis_angle": _of_axis_angle,
+    "axis_angle_2pi": _of_axis_angle,
     "euler_xyz": _of_euler,
 }
+_SIGNED = ("quat_xyzw", "quat_wxyz")
+"""Encodings that give each rotation twice, with either sign."""
 _FROM_QUATERNION: Dict[str, Callable[[Any, Any], Any]] = {
     "quat_xyzw": _positive,
     "quat_wxyz": _to_wxyz,
     "axis_angle": _to_axis_angle,
+    "axis_angle_2pi": _to_axis_angle_2pi,
     "euler_xyz": _to_euler,
 }
 _TO_COLUMNS: Dict[str, Callable[[Any, Any], _Columns]] = {
