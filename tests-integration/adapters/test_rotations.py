@@ -307,7 +307,8 @@ def trajectories(count: int, steps: int) -> np.ndarray:
     random = np.random.default_rng(7)
     axes = random.normal(size=(count, 1, 3)) + random.normal(0, 0.02, (count, steps, 3)).cumsum(1)
     axes /= np.linalg.norm(axes, axis=-1, keepdims=True)
-    start, end = random.uniform(0.6, 3.1, (2, count, 1)) + [[[0.0]], [[3.0]]]
+    start = random.uniform(0.6, 3.1, (count, 1))
+    end = random.uniform(3.6, 6.1, (count, 1))
     angles = start + (end - start) * np.linspace(0, 1, steps)
     half = angles[..., None] / 2
     quaternions = np.concatenate((axes * np.sin(half), np.cos(half)), -1)

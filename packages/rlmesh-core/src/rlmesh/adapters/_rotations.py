@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from rlmesh.errors import AdapterResolutionError
 
@@ -28,7 +28,9 @@ WIDTHS: Dict[str, int] = {
 }
 """The number of elements of each encoding, its last axis."""
 
-PROBE_QUATERNIONS: Tuple[Tuple[float, float, float, float], ...] = (
+Quaternion = Tuple[float, float, float, float]
+
+PROBE_QUATERNIONS: Tuple[Quaternion, ...] = (
     (0.0, 0.0, 0.0, 1.0),
     (0.18, -0.37, 0.56, 0.72),
     (-0.61, 0.12, 0.33, 0.71),
@@ -95,12 +97,19 @@ def check_convertible(source: Encoding, target: Encoding) -> None:
         )
 
 
-def convert(xp: Any, value: Any, source: Encoding, target: Encoding) -> Any:
+def convert(
+    xp: Any,
+    value: Any,
+    source: Encoding,
+    target: Encoding,
+    offset: Optional[Quaternion] = None,
+) -> Any:
     """Return rotations in another encoding.
 
-    Equal encodings return the value untouched. Every other conversion takes any finite numbers and
-    returns proper rotations: quaternions are normalised and get w >= 0, angles are at most pi, and
-    at gimbal lock (pitch within about 1e-6 of a quarter turn, 1e-10 in float64) the yaw is 0.
+    Equal encodings without an offset return the value untouched. Every other conversion takes any
+    finite numbers and returns proper rotations: quaternions are normalised and get w >= 0, angles
+    are at most pi, and at gimbal lock (pitch within about 1e-6 of a quarter turn, 1e-10 in float64)
+    the yaw is 0.
 
     Angles of `axis_angle_2pi` are at most 2*pi: a quaternion keeps the sign that it comes with, as
     in `quat2axisangle` of robosuite (robosuite/utils/transform_utils.py). From other encodings it
@@ -116,6 +125,8 @@ def convert(xp: Any, value: Any, source: Encoding, target: Encoding) -> Any:
         value: Rotations, shape `(..., width of source)`, float32 or float64; angles in radians.
         source: The encoding of the value.
         target: The encoding of the result.
+        offset: A rotation about the body's own axes that comes first: the result is the value's
+            matrix times that of the offset, a unit quaternion (x, y, z, w).
 
     Returns:
         Shape `(..., width of target)`, dtype and device as those of the value.
@@ -123,21 +134,23 @@ def convert(xp: Any, value: Any, source: Encoding, target: Encoding) -> Any:
     Raises:
         ValueError: See `check_convertible`.
     """
-    if source == target:
+    if source == target and offset is None:
         return value
     if isinstance(source, CustomEncoding):
-        return convert(xp, source.to_base(value), source.base, target)
+        return convert(xp, source.to_base(value), source.base, target, offset)
     if isinstance(target, CustomEncoding):
-        return target.from_base(convert(xp, value, source, target.base))
+        return target.from_base(convert(xp, value, source, target.base, offset))
     check_convertible(source, target)
     if target == "axis_angle_2pi" and source not in _SIGNED:
         target = "axis_angle"
+    if offset is None and source in _TO_COLUMNS and target in _FROM_COLUMNS:
+        return _FROM_COLUMNS[target](xp, _TO_COLUMNS[source](xp, value))
     if source in _TO_COLUMNS:
-        columns = _TO_COLUMNS[source](xp, value)
-        if target in _FROM_COLUMNS:
-            return _FROM_COLUMNS[target](xp, columns)
-        return _FROM_QUATERNION[target](xp, _quaternion_of_columns(xp, columns))
-    quaternion = _TO_QUATERNION[source](xp, value)
+        quaternion = _quaternion_of_columns(xp, _TO_COLUMNS[source](xp, value))
+    else:
+        quaternion = _TO_QUATERNION[source](xp, value)
+    if offset is not None:
+        quaternion = _turned(xp, quaternion, offset)
     if target in _FROM_QUATERNION:
         return _FROM_QUATERNION[target](xp, quaternion)
     return _FROM_COLUMNS[target](xp, _columns_of_quaternion(xp, quaternion))
@@ -240,6 +253,21 @@ def _next(xp: Any, vectors: Any) -> Any:
 
 def _cross(xp: Any, first: Any, second: Any) -> Any:
     return _next(xp, first * _next(xp, second) - _next(xp, first) * second)
+
+
+def _turned(xp: Any, quaternion: Any, offset: Quaternion) -> Any:
+    """Return the products of quaternions with one of numbers."""
+    x, y, z, w = (quaternion[..., i : i + 1] for i in range(4))
+    a, b, c, d = offset
+    return xp.concatenate(
+        (
+            w * a + x * d + y * c - z * b,
+            w * b - x * c + y * d + z * a,
+            w * c + x * b - y * a + z * d,
+            w * d - x * a - y * b - z * c,
+        ),
+        -1,
+    )
 
 
 # To unit quaternions (x, y, z, w), of either sign.
