@@ -151,6 +151,7 @@ def test_an_adapter_without_stacks_needs_no_other_steps(framework: str) -> None:
     adapter.observe({})
     chunk = np.stack([back(output(framework, i, 1)) for i in range(3)])
     adapter.transform_action(into(framework, chunk))
+    adapter.executed(3)
     payload = adapter.transform_obs(observed(framework, 3))
     assert back(payload["previous"]).tolist() == [2, 1]
 

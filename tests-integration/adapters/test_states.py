@@ -576,6 +576,8 @@ def test_the_previous_action_is_the_model_s_own_raw_output(framework: str) -> No
     check(1, 2, 0)
     chunk = np.array([[5, 0, 1], [6, 1, 2]], np.float32)
     adapter.transform_action(into(framework, chunk))
+    check(5, 0, 1)
+    adapter.executed(2)
     check(6, 1, 2)
     adapter.reset()
     check(0, 0, 0)

@@ -288,8 +288,6 @@ def _frame(
             wide = any(dtype_name(one) == "float64" for one in floats)
             values = [ops.astype(one, "float64" if wide else "float32") for one in floats]
         value = ops.xp.concatenate(values, -1)
-    if leaf.is_scalar:
-        value = value.reshape(())
     if not leaf.steps:
         return value, None
     value = run(ops, leaf.steps[:-1], value)
@@ -298,7 +296,7 @@ def _frame(
     if isinstance(leaf.parts[0], Pending):
         rows = outputs.is_pending[: leaf.parts[0].rows] > 0
         value = ops.xp.where(rows, value, ops.xp.zeros_like(value))
-    return value, is_sound
+    return value.reshape(()) if leaf.is_scalar else value, is_sound
 
 
 def _part(part: Part, ops: Ops, device: Any, raws: Sequence[Any], outputs: Outputs) -> Any:

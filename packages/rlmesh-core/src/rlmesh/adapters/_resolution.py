@@ -245,8 +245,7 @@ class _Resolution:
             self._output_slice(spec, where)
             return PendingCount(), "the number of pending actions"
         leaf = bind(self.offers, spec.role, spec.part, object, where)
-        has = "no" if leaf is None else "a"
-        source = f"the env has {has} {named(spec.role, spec.part)}"
+        source = f"the env has {'no ' if leaf is None else ''}{named(spec.role, spec.part)}"
         return MadeUp((1,), float(leaf is not None), []), source
 
     def text(self, spec: Text, where: str) -> plans.TextLeaf:
@@ -339,17 +338,20 @@ class _Resolution:
         """Return how the env's own state becomes what the model would have emitted for it."""
         if spec.initial == "zeros":
             return None
-        for field in ("scale", "offset", "invert", "binary", "range"):
-            value = getattr(actuator, field)
+        for field in ("scale", "offset", "invert", "binary", "range", "delta", "curve"):
+            value = getattr(actuator, field, None)
             if value not in (None, False):
                 raise AdapterResolutionError(
                     f"{where}.initial: expected 'zeros' for an actuator with {field}={value!r},"
-                    " which tells no state from an output, got 'state'"
+                    " whose output is no state, got 'state'"
                 )
         role = f"proprio/{spec.role[len('action/') :]}"
         leaf = self._state_leaf(role, spec.part, f"{where}.initial")
         if leaf is None:
-            raise leaves.missing(self.offers, role, spec.part, f"{where}.initial")
+            raise AdapterResolutionError(
+                f"{where}.initial: expected 'zeros' for an env that does not offer"
+                f" {named(role, spec.part)}, got 'state'"
+            )
         if None not in (leaf.frame, actuator.frame) and leaf.frame != actuator.frame:
             raise AdapterResolutionError(
                 f"{where}.initial: expected {leaf.name} in the frame {actuator.frame!r}, that of"
@@ -365,8 +367,9 @@ class _Resolution:
         plan = plan_state(state, leaf, f"{where}.initial", self.notes)
         if plan.width != actuator.width or (leaf.encoding is None) != (actuator.encoding is None):
             raise AdapterResolutionError(
-                f"{where}.initial: expected a state of {actuator.width} elements, as the actuator"
-                f" has, got {leaf.width} ({name_of(leaf.encoding)}) of {leaf.name}"
+                f"{where}.initial: expected a state of width {actuator.width} and encoding"
+                f" {name_of(actuator.encoding)}, as the actuator has, got width {leaf.width} and"
+                f" encoding {name_of(leaf.encoding)} of {leaf.name}"
             )
         self._explain(f"{where}.initial", _source(plan, state), plan.steps, (), 0)
         return Read(self._read(leaf.path), [_FLAT, *plan.steps])

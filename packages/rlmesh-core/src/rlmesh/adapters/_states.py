@@ -182,8 +182,11 @@ class _Work:
         if have == target and offset is None:
             return
         if base_of(have) == "gravity_xyz":
-            field = "encoding" if have != target else "rotation_offset"
-            raise self.fail(field, "gravity_xyz, which converts into no other", name_of(target))
+            if have == target:
+                raise self.fail("rotation_offset", "None for gravity_xyz", offset)
+            raise self.fail(
+                "encoding", "gravity_xyz, which converts into no other", name_of(target)
+            )
         self._compute(*steps.rotate(have, target, offset))
         self.is_converted = True
         self.width = width_of(target)

@@ -54,11 +54,11 @@ class Stats(Declaration):
     Attributes:
         mean: A number, or one for each element.
         std: Likewise; with `mean`.
-        q01: Likewise; instead of these.
+        q01: Likewise; instead of this pair.
         q99: Likewise; with `q01`.
-        low: The least value, likewise; instead of these.
-        high: The greatest one; with `low`.
         mask: For each element, whether it is normalised; None: all are.
+        low: The least value, or one for each element; instead of these pairs.
+        high: The greatest one; with `low`.
         zero_span: What becomes of an element whose std or span is zero: `"zero"`, or `"keep"` for
             its value as it is. By default that is an error, unless there is an `eps`.
         eps: What is added to each divisor.
