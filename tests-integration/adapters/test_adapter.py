@@ -356,6 +356,23 @@ def test_a_previous_output_has_the_precision_of_the_action(framework: str) -> No
     assert back(previous).tolist() == [0, 1]
 
 
+def test_a_template_frames_whatever_text_is_used() -> None:
+    """As OpenVLA's prompt, prismatic/extern/hf/modeling_prismatic.py."""
+    prompt = "In: What action should the robot take to {text}?\nOut: {x}"
+    inputs = {
+        "one": adapt.Text("text/none", fill="wait", template=prompt),
+        "list": adapt.Text("text/none", fill="{text}", container="list", template="<{text}>"),
+    }
+    adapter = resolved(inputs)
+    found = adapter.transform_obs(observed("numpy", 0))
+    asked = "In: What action should the robot take to {}?\nOut: {{x}}"
+    assert found == {"one": asked.format("wait"), "list": ["<{text}>"]}
+    adapter.reset("lift the {text}")
+    found = adapter.transform_obs(observed("numpy", 0))
+    assert found == {"one": asked.format("lift the {text}"), "list": ["<lift the {text}>"]}
+    assert repr(prompt) in adapter.explain()
+
+
 def test_a_text_that_is_none_is_refused() -> None:
     observation = {**observed("numpy", 0), "task": 3}
     with pytest.raises(InvalidValue, match="instruction: expected a str"):

@@ -292,6 +292,8 @@ def _frame(
         return value, None
     value = run(ops, leaf.steps[:-1], value)
     is_sound = _is_sound(ops, value, leaf.dtype)
+    if is_sound is not None and not ops.traces and not is_sound:
+        return value, is_sound  # a cast would warn of it
     value = leaf.steps[-1].apply(ops, value)
     if isinstance(leaf.parts[0], Pending):
         rows = outputs.is_pending[: leaf.parts[0].rows] > 0
