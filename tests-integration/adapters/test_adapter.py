@@ -357,7 +357,7 @@ def test_a_previous_output_has_the_precision_of_the_action(framework: str) -> No
 
 
 def test_a_template_frames_whatever_text_is_used() -> None:
-    """As OpenVLA's prompt, prismatic/extern/hf/modeling_prismatic.py."""
+    """As OpenVLA's prompt, experiments/robot/openvla_utils.py."""
     prompt = "In: What action should the robot take to {text}?\nOut: {x}"
     inputs = {
         "one": adapt.Text("text/none", fill="wait", template=prompt),

@@ -323,6 +323,10 @@ class Fuzz:
 
     def actuator(self) -> adapt.Actuator:
         fields: Dict[str, Any] = {"optional": self.maybe(0.3), "fill": self.number()}
+        seen = [one for one in self.vectors if one.role.replace("proprio/", "action/") in MOVES]
+        if seen and self.maybe(0.2):
+            known = self.one(*seen)
+            return adapt.Actuator(known.role.replace("proprio/", "action/"), dim=known.width)
         kind = self.one("turn", "position", "move", "move", "opaque")
         if kind == "turn":
             encoding = self.one(*ENCODINGS, MIRRORED)
@@ -356,6 +360,8 @@ class Fuzz:
             fields["frame"] = env.frame if self.maybe(0.95) else "robot_base"
             fields["reference"] = env.reference if self.maybe(0.95) else "target"
             return adapt.Actuator(**fields)
+        if self.maybe(0.2):
+            return adapt.Actuator(env.role, dim=env.dim, part=env.part)
         fields.update(dim=env.dim if self.maybe(0.98) else env.width + 1)
         if env.role in CANONICAL_WIDTHS:
             fields.update(dim=env.dim)
@@ -522,7 +528,9 @@ class Fuzz:
         more = self.ending(width)
         part = actuator.part
         role: Any = actuator.role
-        if self.maybe(0.2) and role.startswith("action/"):
+        counterpart = role.replace("action/", "proprio/")
+        fits = any((one.role, one.width) == (counterpart, actuator.width) for one in self.vectors)
+        if self.maybe(0.9 if fits else 0.1) and role.startswith("action/"):
             more["initial"] = "state"
         return adapt.State(role, encoding=encoding, part=part, source="action", **more)
 
