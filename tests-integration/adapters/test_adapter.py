@@ -151,6 +151,7 @@ def test_an_adapter_without_stacks_needs_no_other_steps(framework: str) -> None:
     adapter.observe({})
     chunk = np.stack([back(output(framework, i, 1)) for i in range(3)])
     adapter.transform_action(into(framework, chunk))
+    adapter.executed(3)
     payload = adapter.transform_obs(observed(framework, 3))
     assert back(payload["previous"]).tolist() == [2, 1]
 
@@ -353,6 +354,23 @@ def test_a_previous_output_has_the_precision_of_the_action(framework: str) -> No
     previous = adapter.transform_obs(observed(framework, 1))["previous"]
     assert dtype(previous) == "float32"
     assert back(previous).tolist() == [0, 1]
+
+
+def test_a_template_frames_whatever_text_is_used() -> None:
+    """As OpenVLA's prompt, experiments/robot/openvla_utils.py."""
+    prompt = "In: What action should the robot take to {text}?\nOut: {x}"
+    inputs = {
+        "one": adapt.Text("text/none", fill="wait", template=prompt),
+        "list": adapt.Text("text/none", fill="{text}", container="list", template="<{text}>"),
+    }
+    adapter = resolved(inputs)
+    found = adapter.transform_obs(observed("numpy", 0))
+    asked = "In: What action should the robot take to {}?\nOut: {{x}}"
+    assert found == {"one": asked.format("wait"), "list": ["<{text}>"]}
+    adapter.reset("lift the {text}")
+    found = adapter.transform_obs(observed("numpy", 0))
+    assert found == {"one": asked.format("lift the {text}"), "list": ["<lift the {text}>"]}
+    assert repr(prompt) in adapter.explain()
 
 
 def test_a_text_that_is_none_is_refused() -> None:

@@ -20,7 +20,8 @@ import torch
 import rlmesh.adapters as adapt
 from rlmesh import Tensor
 from rlmesh._values.registry import import_backend
-from rlmesh.adapters.inputs import FITS, RESAMPLES, history_of
+from rlmesh.adapters._checks import history_of
+from rlmesh.adapters.inputs import FITS, RESAMPLES
 from rlmesh.adapters.roles import CANONICAL_WIDTHS
 from rlmesh.spaces import as_space
 
@@ -28,12 +29,13 @@ ENCODINGS = (
     "quat_xyzw",
     "quat_wxyz",
     "axis_angle",
+    "axis_angle_2pi",
     "rot6d",
     "rot6d_rowmajor",
     "euler_xyz",
     "matrix",
 )
-WIDTHS = dict(zip(ENCODINGS, (4, 4, 3, 6, 6, 3, 9)))
+WIDTHS = dict(zip(ENCODINGS, (4, 4, 3, 3, 6, 6, 3, 9)))
 FLOATS = ("float16", "float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 CAMERAS = (adapt.IMAGE_PRIMARY, adapt.IMAGE_WRIST, "my/camera")
@@ -111,10 +113,16 @@ class Fuzz:
         def high() -> Any:
             return [self.random.uniform(0.1, 2) for _ in range(width)]
 
-        mask = self.some(0.3, lambda: [self.maybe() for _ in range(width)])
+        more: Dict[str, Any] = {
+            "mask": self.some(0.3, lambda: [self.maybe() for _ in range(width)]),
+            "eps": self.some(0.3, lambda: 1e-6, 0.0),
+            "zero_span": self.one(None, "zero", "keep"),
+        }
         if self.maybe():
-            return adapt.Stats(mean=self.one(0.5, low()), std=self.one(2, high()), mask=mask)
-        return adapt.Stats(q01=self.one(-1, low()), q99=self.one(1.5, high()), mask=mask)
+            std = [0.0] * width if more["zero_span"] and self.maybe(0.2) else high()
+            return adapt.Stats(mean=self.one(0.5, low()), std=self.one(2, std), **more)
+        ends = self.one(-1, low()), self.one(1.5, high())
+        return adapt.Stats(**dict(zip(self.one(("q01", "q99"), ("low", "high")), ends)), **more)
 
     # The env's side.
 
@@ -315,6 +323,10 @@ class Fuzz:
 
     def actuator(self) -> adapt.Actuator:
         fields: Dict[str, Any] = {"optional": self.maybe(0.3), "fill": self.number()}
+        seen = [one for one in self.vectors if one.role.replace("proprio/", "action/") in MOVES]
+        if seen and self.maybe(0.2):
+            known = self.one(*seen)
+            return adapt.Actuator(known.role.replace("proprio/", "action/"), dim=known.width)
         kind = self.one("turn", "position", "move", "move", "opaque")
         if kind == "turn":
             encoding = self.one(*ENCODINGS, MIRRORED)
@@ -348,6 +360,8 @@ class Fuzz:
             fields["frame"] = env.frame if self.maybe(0.95) else "robot_base"
             fields["reference"] = env.reference if self.maybe(0.95) else "target"
             return adapt.Actuator(**fields)
+        if self.maybe(0.2):
+            return adapt.Actuator(env.role, dim=env.dim, part=env.part)
         fields.update(dim=env.dim if self.maybe(0.98) else env.width + 1)
         if env.role in CANONICAL_WIDTHS:
             fields.update(dim=env.dim)
@@ -381,6 +395,8 @@ class Fuzz:
         driven = [one for one in output.actuators if one.role]
         if driven:
             kinds.append(lambda: self.previous(self.one(*driven)))
+            kinds.append(lambda: self.pending(self.one(*driven)))
+        kinds.append(lambda: self.presence(driven))
         return self.one(*kinds)()
 
     def custom(self) -> adapt.Custom:
@@ -391,7 +407,8 @@ class Fuzz:
     def text(self) -> adapt.Text:
         role = self.one(*self.texts, adapt.INSTRUCTION) if self.texts else adapt.INSTRUCTION
         fill = self.some(0.9, lambda: self.one("", "pick"))
-        return adapt.Text(role, container=self.one("str", "list"), fill=fill)
+        template = self.some(0.3, lambda: "In: {text}\nOut:")
+        return adapt.Text(role, container=self.one("str", "list"), fill=fill, template=template)
 
     def history(self) -> Dict[str, Any]:
         if self.maybe(0.7):
@@ -446,6 +463,9 @@ class Fuzz:
         if known.encoding is not None:
             names = (*ENCODINGS, "gravity_xyz", MIRRORED)
             fields["encoding"] = self.one(None, *names, known.encoding, [self.one(*names), "rot6d"])
+            if fields["encoding"] is not None:
+                offsets = (None, None, (0.0, 0.6, 0.0, 0.8), (0, 0, 1, 0, 1, 0, -1, 0, 0))
+                fields["rotation_offset"] = self.one(*offsets)
         else:
             if width > 1 and self.maybe(0.2) and known.role not in CANONICAL_WIDTHS:
                 fields["dim"] = width = self.random.randint(1, width)
@@ -464,6 +484,9 @@ class Fuzz:
             after = WIDTHS[fields["encoding"]]
         fields["scale"] = self.some(0.15, lambda: self.numbers(after))
         fields["offset"] = self.some(0.15, lambda: self.numbers(after))
+        if self.maybe(0.1) and fields.get("encoding") in (None, "euler_xyz"):
+            fields["sincos"] = True
+            after *= 2
         fields["stats"] = self.some(0.2, lambda: self.stats(after))
         return adapt.State(**fields, **self.ending(after, in_concat))
 
@@ -474,7 +497,7 @@ class Fuzz:
             fields["pad_to"] = width = width + self.random.randint(0, 3)
         if in_concat:
             return fields
-        fields["dtype"] = self.one("float32", "float32", *FLOATS, *INTEGERS, "bfloat16")
+        fields["dtype"] = self.one("float32", "float32", *FLOATS, *INTEGERS, "bfloat16", "bool")
         fields["container"] = self.one("array", "array", "list")
         fields["reshape"] = self.some(
             0.15, lambda: self.one((1, width), (width, 1), [width], (2, 3))
@@ -484,7 +507,9 @@ class Fuzz:
     def concat(self) -> adapt.Concat:
         parts: List[Any] = []
         for _ in range(self.random.randint(1, 4)):
-            if self.maybe(0.2):
+            if self.maybe(0.1):
+                parts.append(adapt.Presence(self.one(*self.vectors).role))
+            elif self.maybe(0.2):
                 parts.append(adapt.Constant(self.random.randint(1, 3), self.number()))
             elif self.maybe(0.3):
                 parts.append(self.one(*self.vectors).role)
@@ -502,7 +527,27 @@ class Fuzz:
         width = actuator.width if encoding is None else WIDTHS[encoding]
         more = self.ending(width)
         part = actuator.part
-        return adapt.State(actuator.role, encoding=encoding, part=part, source="action", **more)
+        role: Any = actuator.role
+        counterpart = role.replace("action/", "proprio/")
+        fits = any((one.role, one.width) == (counterpart, actuator.width) for one in self.vectors)
+        if self.maybe(0.9 if fits else 0.1) and role.startswith("action/"):
+            more["initial"] = "state"
+        return adapt.State(role, encoding=encoding, part=part, source="action", **more)
+
+    def pending(self, actuator: adapt.Actuator) -> Any:
+        more = {"part": actuator.part, "source": "pending_actions"}
+        if self.maybe(0.3):
+            return adapt.Presence(actuator.role, dtype=self.one("bool", "int32"), **more)
+        state = adapt.State(actuator.role, stack=5, **more)
+        return self.one(state, adapt.Concat(state, state, container=self.one("array", "list")))
+
+    def presence(self, driven: List[adapt.Actuator]) -> adapt.Presence:
+        known = [one[:2] for one in (*self.cameras, *self.vectors)] or [("my/missing", None)]
+        role, part = self.one(*known, ("my/missing", None))
+        history = self.history()
+        history.pop("stack_pad", None)
+        dtype = self.one("bool", "bool", "float32", "int32")
+        return adapt.Presence(role, dtype=dtype, part=part if self.maybe(0.9) else None, **history)
 
 
 FRAMEWORKS: Dict[str, Callable[[Any], Any]] = {
@@ -584,7 +629,15 @@ def _check_array(spec: Any, value: Any, framework: str) -> None:
         assert isinstance(
             value, {"numpy": np.ndarray, "torch": torch.Tensor}.get(framework, jnp.ndarray)
         )
+    is_pending = getattr(spec, "source", None) == "pending_actions"
+    is_pending |= isinstance(spec, adapt.Concat) and spec.is_pending
+    if is_pending:
+        assert array.shape[:-1] == (() if isinstance(spec, adapt.Presence) else (5,))
+        return
     history = () if isinstance(spec, adapt.Concat) else history_of(spec)
+    if isinstance(spec, adapt.Presence):
+        assert array.shape == ((len(history),) if history else ())
+        return
     if isinstance(spec, adapt.Image):
         assert array.ndim == 3 + bool(history) + spec.lead_dims
         assert array.shape[: spec.lead_dims] == (1,) * spec.lead_dims
@@ -646,11 +699,11 @@ def attempt(seed: int, framework: str) -> bool:
         triple = Fuzz(seed).triple()
         check_journey(triple)
         resolved = adapt.resolve(*triple, trust_entrypoints=seed % 2 == 0)
+        # An observation without arrays does not tell a framework.
+        backend = import_backend(framework).Model._backend
+        adapter = adapt.Adapter(resolved._plan, backend)
     except adapt.AdapterResolutionError:
         return False
-    # An observation without arrays does not tell a framework.
-    backend = import_backend(framework).Model._backend
-    adapter = adapt.Adapter(resolved._plan, backend)
     assert adapter.explain()
     rng = np.random.default_rng(seed)
     space, width = triple.action_space, triple.spec.output.width
@@ -659,7 +712,7 @@ def attempt(seed: int, framework: str) -> bool:
         observation = sample(triple.observation_space)
         payload = adapter.transform_obs(convert(observation, framework))
         check_payload(triple.spec.input, payload, framework)
-        for leading in [()] if step < STEPS - 1 else [(4,), (2, 3), ()]:
+        for leading in [[(3,)], [()], [(4,), (2, 3), ()]][step]:
             size = 10.0 ** float(rng.choice([-2, 0, 0, 1, 3, 10, 19, 30]))
             dtype = ("float32", "float64", "float16", "int64", "list")[seed % 5]
             output = rng.normal(size=(*leading, width)) * (

@@ -45,7 +45,7 @@ def decoded(value: np.ndarray, encoding: str) -> Rotation:
         return Rotation.from_quat(value)
     if encoding == "quat_wxyz":
         return Rotation.from_quat(value[:, [1, 2, 3, 0]])
-    if encoding == "axis_angle":
+    if encoding.startswith("axis_angle"):
         return Rotation.from_rotvec(value)
     if encoding == "euler_xyz":
         return Rotation.from_euler("xyz", value)
@@ -68,7 +68,7 @@ def encoded(rotations: Rotation, encoding: str) -> np.ndarray:
         return quaternions
     if encoding == "quat_wxyz":
         return quaternions[:, [3, 0, 1, 2]]
-    if encoding == "axis_angle":
+    if encoding.startswith("axis_angle"):
         return rotations.as_rotvec()
     if encoding == "euler_xyz":
         with warnings.catch_warnings():
@@ -109,7 +109,7 @@ def samples(encoding: str, dtype: str) -> np.ndarray:
     values = [encoded(rotations, encoding)]
     if encoding.startswith("quat"):
         values += [-values[0], values[0] * random.uniform(1e-3, 1e3, (len(rotations), 1))]
-    elif encoding == "axis_angle":
+    elif encoding.startswith("axis_angle"):
         values += [random.uniform(-1, 1, (100, 3)) * scale for scale in (1e-8, 1e-3, 10.0)]
     elif encoding == "euler_xyz":
         values.append(random.uniform(-7, 7, (100, 3)))
@@ -130,8 +130,9 @@ def check_proper(value: np.ndarray, encoding: str, dtype: str) -> None:
         assert (value[..., 3 if encoding == "quat_xyzw" else 0] >= 0).all()
     if encoding.startswith("quat") or encoding == "gravity_xyz":
         assert np.linalg.norm(value, axis=-1) == pytest.approx(1, abs=rounding)
-    elif encoding == "axis_angle":
-        assert (np.linalg.norm(value, axis=-1) <= math.pi + rounding).all()
+    elif encoding.startswith("axis_angle"):
+        most = math.pi if encoding == "axis_angle" else 2 * math.pi
+        assert (np.linalg.norm(value, axis=-1) <= most + 2 * rounding).all()
     elif encoding == "euler_xyz":
         assert (abs(value) <= math.pi + rounding).all()
         assert (abs(value[..., 1]) <= math.pi / 2 + rounding).all()
@@ -287,6 +288,76 @@ def test_frameworks_agree_with_numpy(name: str, source: str, dtype: str) -> None
             assert apart.max() < TOLERANCE[dtype]
 
 
+# Past half a turn.
+
+
+def by_robosuite(quaternions: np.ndarray) -> np.ndarray:
+    """Return what `quat2axisangle` of robosuite makes of quaternions (x, y, z, w), one by one."""
+    w = np.clip(quaternions[..., 3:], -1, 1)
+    sine = np.sqrt(1 - w * w)
+    scale = np.where(sine == 0, 0, 2 * np.arccos(w) / np.where(sine == 0, 1, sine))
+    return quaternions[..., :3] * scale
+
+
+def trajectories(count: int, steps: int) -> np.ndarray:
+    """Return hands that turn on around and past half a turn, with quaternions that never jump.
+
+    Shape (count, steps, 4), as `quat_xyzw`; of every second one all signs are flipped.
+    """
+    random = np.random.default_rng(7)
+    axes = random.normal(size=(count, 1, 3)) + random.normal(0, 0.02, (count, steps, 3)).cumsum(1)
+    axes /= np.linalg.norm(axes, axis=-1, keepdims=True)
+    start = random.uniform(0.6, 3.1, (count, 1))
+    end = random.uniform(3.6, 6.1, (count, 1))
+    angles = start + (end - start) * np.linspace(0, 1, steps)
+    half = angles[..., None] / 2
+    quaternions = np.concatenate((axes * np.sin(half), np.cos(half)), -1)
+    quaternions[1::2] *= -1
+    return quaternions
+
+
+@every_dtype
+def test_past_half_a_turn_the_angle_runs_on_as_the_public_code_computes_it(
+    framework: Framework, dtype: str
+) -> None:
+    exact = trajectories(10_000, 24)
+    value = exact.astype(dtype)
+    found = framework.convert(value, "quat_xyzw", "axis_angle_2pi").astype("float64")
+    expected = by_robosuite(exact)
+    # Near a whole turn, where the sine fades away, the formula itself loses digits.
+    clear = np.linalg.norm(exact[..., :3], axis=-1) > 0.05
+    assert abs(found - expected)[clear].max() < (1e-5 if dtype == "float32" else 1e-9)
+    assert np.linalg.norm(found, axis=-1).max() > 6
+    # A step of the vector is at most a few times as long as that of the quaternion.
+    moved = np.linalg.norm(np.diff(found, axis=1), axis=-1)
+    turned = np.linalg.norm(np.diff(exact, axis=1), axis=-1)
+    clear_steps = clear[:, 1:] & clear[:, :-1]
+    length = np.linalg.norm(exact[..., :3], axis=-1)
+    bound = 2 * math.pi / np.minimum(length[:, 1:], length[:, :-1])
+    assert (moved <= turned * bound + 1e-5)[clear_steps].all()
+    other = value[..., [3, 0, 1, 2]]
+    assert (framework.convert(other, "quat_wxyz", "axis_angle_2pi") == found.astype(dtype)).all()
+
+
+def test_a_whole_turn_and_none_are_the_zero_vector(framework: Framework) -> None:
+    for w in (1.0, -1.0):
+        value = np.array([0, 0, 0, w])
+        assert not framework.convert(value, "quat_xyzw", "axis_angle_2pi").any()
+
+
+@every_dtype
+@pytest.mark.parametrize("source", [one for one in SOURCES if not one.startswith("quat")])
+def test_what_has_no_sign_gives_the_same_vector_as_axis_angle(source: str, dtype: str) -> None:
+    value = samples(source, dtype)
+    if source == "axis_angle_2pi":
+        source = "axis_angle"  # an encoding itself passes untouched
+    found = convert(np, value, source, "axis_angle_2pi")
+    if source == "axis_angle":
+        assert (found == convert(np, value, "axis_angle_2pi", "axis_angle")).all()
+    else:
+        assert (found == convert(np, value, source, "axis_angle")).all()
+
+
 # Any finite numbers are a rotation.
 
 
@@ -378,6 +449,7 @@ QUARTER_TURN_ABOUT_Z = {
     "quat_xyzw": [0, 0, HALF, HALF],
     "quat_wxyz": [HALF, 0, 0, HALF],
     "axis_angle": [0, 0, math.pi / 2],
+    "axis_angle_2pi": [0, 0, math.pi / 2],
     "rot6d": [0, 1, 0, -1, 0, 0],
     "rot6d_rowmajor": [0, -1, 1, 0, 0, 0],
     "euler_xyz": [0, 0, math.pi / 2],
@@ -388,6 +460,7 @@ IDENTITY = {
     "quat_xyzw": [0, 0, 0, 1],
     "quat_wxyz": [1, 0, 0, 0],
     "axis_angle": [0, 0, 0],
+    "axis_angle_2pi": [0, 0, 0],
     "rot6d": [1, 0, 0, 0, 1, 0],
     "rot6d_rowmajor": [1, 0, 0, 1, 0, 0],
     "euler_xyz": [0, 0, 0],

@@ -46,6 +46,15 @@ def test_a_single_conversion_gives_the_same_numbers_as_that_of_arrays(
         np.testing.assert_allclose(conversion(probe.tolist()), expected, rtol=1e-14, atol=1e-14)
 
 
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_a_single_conversion_is_turned_as_arrays_are(source: str, target: str) -> None:
+    offset = (0.18, -0.36, 0.54, 0.738918)
+    conversion = _singles.single_conversion(source, target, 8, offset)
+    for probe in probes(source)[:12]:
+        expected = convert(np, probe, source, target, offset)
+        np.testing.assert_allclose(conversion(probe.tolist()), expected, rtol=1e-14, atol=1e-14)
+
+
 @pytest.mark.parametrize("framework", OPS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("source", "target"), [("quat_xyzw", "rot6d"), ("rot6d", "axis_angle")])

@@ -333,6 +333,73 @@ def test_encodings_are_those_of_scipy_before_all_later_fields(framework: str) ->
         assert turned.magnitude() < 1e-5
 
 
+# Angles, and a body's own axes
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_angles_become_their_sines_and_then_their_cosines(framework: str) -> None:
+    """As `StateActionSinCosTransform` of GR00T, gr00t/data/transform/state_action.py."""
+    tag = adapt.StateTag(JOINTS, labels=("a", "b", "c", "d"))
+    angles = np.array(VALUES)
+    found = state(framework, WIDE, tag, angles, sincos=True)
+    assert found == pytest.approx([*np.sin(angles), *np.cos(angles)], abs=1e-6)
+    fields: Dict[str, Any] = {"labels": ("d", "a"), "scale": 0.5, "sincos": True}
+    stats = adapt.Stats(low=(-1, -1, 0, 0), high=1)
+    found = state(framework, WIDE, tag, angles, stats=stats, pad_to=5, **fields)
+    half = angles[[3, 0]] / 2
+    assert found == pytest.approx([*np.sin(half), *(2 * np.cos(half) - 1), 0], abs=1e-6)
+    found = state(framework, WIDE, tag, angles, index=1, sincos=True, stack=2)
+    assert found == pytest.approx(np.array([[np.sin(-2), np.cos(-2)]] * 2), abs=1e-6)
+    rotation = Rotation.from_euler("xyz", [0.3, -0.4, 1.2])
+    tag = adapt.StateTag(adapt.EEF_ROT, encoding="quat_xyzw")
+    euler = {"encoding": "euler_xyz", "sincos": True}
+    found = state(framework, WIDE, tag, rotation.as_quat(), **euler)
+    turns = rotation.as_euler("xyz")
+    assert found == pytest.approx([*np.sin(turns), *np.cos(turns)], abs=1e-6)
+    missing = adapt.State("proprio/other", optional=True, dim=2, sincos=True)
+    assert made_of(framework, WIDE, tag, rotation.as_quat(), missing).tolist() == [0] * 4
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_rotation_offset_turns_the_body_about_its_own_axes(framework: str) -> None:
+    """As open-pi-zero does for Bridge: `R @ default_rot.T`, src/agent/env_adapter/simpler.py."""
+    bridge = np.array([[0, 0, 1.0], [0, 1.0, 0], [-1.0, 0, 0]]).T
+    offsets = [bridge, bridge.ravel(), tuple(-Rotation.from_matrix(bridge).as_quat())]
+    other = Rotation.random(random_state=8)
+    cases = [(one, bridge) for one in offsets] + [(other.as_quat(), other.as_matrix())]
+    for (offset, matrix), rotation in product(cases, Rotation.random(5, random_state=3)):
+        turned = Rotation.from_matrix(rotation.as_matrix() @ matrix)
+        for have, value in (
+            ("quat_xyzw", rotation.as_quat()),
+            ("matrix", rotation.as_matrix().ravel()),
+        ):
+            tag = adapt.StateTag(adapt.EEF_ROT, encoding=have)
+            space = Box(-1, 1, (len(value),), np.float64)
+            wanted = {
+                "euler_xyz": turned.as_euler("xyz"),
+                "quat_xyzw": turned.as_quat(canonical=True),
+                "axis_angle": turned.as_rotvec(),
+                "matrix": turned.as_matrix().ravel(),
+                "gravity_xyz": -turned.as_matrix()[2],
+            }
+            inputs = {
+                name: adapt.State(adapt.EEF_ROT, encoding=name, rotation_offset=offset)
+                for name in wanted
+            }
+            found = made_of(framework, space, tag, value, inputs)
+            for name, numbers in wanted.items():
+                assert found[name] == pytest.approx(numbers, abs=1e-5), (have, name)
+
+
+def test_a_custom_encoding_is_turned_as_what_it_repacks() -> None:
+    degrees = adapt.CustomEncoding("euler_xyz", np.rad2deg, np.deg2rad, "degrees")
+    quarter = Rotation.from_euler("z", 90, degrees=True)
+    tag = adapt.StateTag(adapt.EEF_ROT, encoding=degrees)
+    fields = {"encoding": degrees, "rotation_offset": quarter.as_quat()}
+    found = state("numpy", Box(-180, 180, (3,)), tag, np.array([0.0, 0, 30]), **fields)
+    assert found == pytest.approx([0, 0, 120], abs=1e-4)
+
+
 # What fails when it is resolved
 
 
@@ -576,6 +643,8 @@ def test_the_previous_action_is_the_model_s_own_raw_output(framework: str) -> No
     check(1, 2, 0)
     chunk = np.array([[5, 0, 1], [6, 1, 2]], np.float32)
     adapter.transform_action(into(framework, chunk))
+    check(5, 0, 1)
+    adapter.executed(2)
     check(6, 1, 2)
     adapter.reset()
     check(0, 0, 0)

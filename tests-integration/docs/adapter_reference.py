@@ -31,6 +31,7 @@ GROUPS = {
         adapt.State,
         adapt.Concat,
         adapt.Constant,
+        adapt.Presence,
         adapt.Text,
         adapt.Custom,
     ),
@@ -54,6 +55,7 @@ Where a field is called `encoding`, it is one of these names, or a `CustomEncodi
 |---|---|---|
 | `quat_xyzw`, `quat_wxyz` | 4 | unit quaternion, scalar last or first |
 | `axis_angle` | 3 | rotation vector, in radians |
+| `axis_angle_2pi` | 3 | `2*acos(w)` about a quaternion's vector part, its sign as it comes |
 | `rot6d` | 6 | the first two columns of the matrix, one after the other |
 | `rot6d_rowmajor` | 6 | the same two columns, row by row |
 | `euler_xyz` | 3 | roll, pitch, yaw: extrinsic x, y, z, in radians |
@@ -62,6 +64,10 @@ Where a field is called `encoding`, it is one of these names, or a `CustomEncodi
 
 A converted quaternion has w >= 0, and no angle is above pi; at gimbal lock the third Euler angle is
 0. A zero quaternion and a degenerate `rot6d` are the identity. Equal encodings pass untouched.
+
+`axis_angle_2pi` is what robosuite, openpi and LIBERO's public code compute: its angles run to 2*pi,
+and do not jump where a quaternion turns on past half a turn. From encodings other than quaternions
+it is the same as `axis_angle`, and it is read like that.
 """
 
 

@@ -221,9 +221,9 @@ CASES: List[Misdeclaration] = [
         "encoding-unknown",
         "Tags of observations",
         'StateTag(EEF_ROT, encoding="quaternion")',
-        "StateTag.encoding: expected one of quat_xyzw, quat_wxyz, axis_angle, rot6d,"
-        " rot6d_rowmajor, euler_xyz, matrix, gravity_xyz, or a CustomEncoding, got"
-        " 'quaternion'",
+        "StateTag.encoding: expected one of quat_xyzw, quat_wxyz, axis_angle,"
+        " axis_angle_2pi, rot6d, rot6d_rowmajor, euler_xyz, matrix, gravity_xyz, or a"
+        " CustomEncoding, got 'quaternion'",
     ),
     Misdeclaration(
         "encoding-of-a-position",
@@ -578,25 +578,28 @@ CASES: List[Misdeclaration] = [
         "stats-incomplete",
         "States",
         "Stats(mean=0)",
-        "Stats: expected mean and std, or q01 and q99, got mean=0",
+        "Stats: expected mean and std, q01 and q99, or low and high, got mean=0",
     ),
     Misdeclaration(
         "stats-of-both-kinds",
         "States",
         "Stats(mean=0, std=1, q01=-1, q99=1)",
-        "Stats: expected mean and std, or q01 and q99, got mean=0, std=1, q01=-1, q99=1",
+        "Stats: expected mean and std, q01 and q99, or low and high, got mean=0, std=1,"
+        " q01=-1, q99=1",
     ),
     Misdeclaration(
         "stats-of-zero-std",
         "States",
         "Stats(mean=[0, 0], std=[1, 0])",
-        "Stats: expected std of element 1 above 0, got 0; mask=... leaves an element alone",
+        "Stats: expected std of element 1 above 0, got 0; mask=... leaves an element"
+        " alone, zero_span=... says what one of no span becomes",
     ),
     Misdeclaration(
         "stats-of-equal-quantiles",
         "States",
         "Stats(q01=[0, 0], q99=[1, 0])",
-        "Stats: expected q99 - q01 of element 1 above 0, got 0; mask=... leaves an element alone",
+        "Stats: expected q99 - q01 of element 1 above 0, got 0; mask=... leaves an element"
+        " alone, zero_span=... says what one of no span becomes",
     ),
     Misdeclaration(
         "stats-of-other-lengths",
@@ -670,7 +673,8 @@ CASES: List[Misdeclaration] = [
         "concat-of-an-image",
         "States",
         "Concat(EEF_POS, Image(IMAGE_PRIMARY))",
-        "Concat.parts[1]: expected a role, State(...) or Constant(...), got Image(...)",
+        "Concat.parts[1]: expected a role, State(...), Constant(...) or Presence(...), got"
+        " Image(...)",
     ),
     Misdeclaration(
         "concat-of-a-stack",
@@ -690,6 +694,131 @@ CASES: List[Misdeclaration] = [
         "States",
         "Constant(0)",
         "Constant.dim: expected an integer of at least 1, got 0",
+    ),
+    Misdeclaration(
+        "pending-without-rows",
+        "States",
+        'State(ACTION_JOINT_POS, source="pending_actions")',
+        "State.stack: expected the number of rows beside source='pending_actions', got None",
+    ),
+    Misdeclaration(
+        "pending-reshaped",
+        "States",
+        'State(ACTION_JOINT_POS, source="pending_actions", stack=8, reshape=(2, 4))',
+        "State.reshape: expected None beside source='pending_actions', got (2, 4)",
+    ),
+    Misdeclaration(
+        "pending-in-another-concat",
+        "States",
+        'Concat(State(ACTION_JOINT_POS, source="pending_actions", stack=8), Constant(1))',
+        "Concat.parts[1]: expected State(..., source='pending_actions'), as the first part"
+        " is, got Constant(...)",
+    ),
+    Misdeclaration(
+        "initial-of-an-observation",
+        "States",
+        'State(JOINT_POS, initial="state")',
+        "State.initial: expected 'zeros' without source='action', got 'state'",
+    ),
+    Misdeclaration(
+        "initial-that-the-env-lacks",
+        "States",
+        'observe(JOINTS, VEC3, State(ACTION_GRIPPER, source="action", initial="state"))',
+        "input['y'].initial: expected 'zeros' for an env that does not offer"
+        " 'proprio/gripper', got 'state'",
+    ),
+    Misdeclaration(
+        "initial-of-another-width",
+        "States",
+        'observe(StateTag(GRIPPER_POS), VEC3, State(ACTION_GRIPPER, source="action",'
+        ' initial="state"))',
+        "input['y'].initial: expected a state of width 1 and encoding none, as the"
+        " actuator has, got width 3 and encoding none of observation['x']",
+    ),
+    Misdeclaration(
+        "initial-of-a-binary-actuator",
+        "States",
+        'observe(StateTag(GRIPPER_POS), Box(-1, 1), State(ACTION_GRIPPER, source="action",'
+        ' initial="state"), Action(Actuator(ACTION_GRIPPER, dim=1, binary=True)))',
+        "input['y'].initial: expected 'zeros' for an actuator with binary=True, whose"
+        " output is no state, got 'state'",
+    ),
+    Misdeclaration(
+        "sincos-of-a-quaternion",
+        "States",
+        'State(EEF_ROT, encoding="quat_xyzw", sincos=True)',
+        "State.sincos: expected False beside an encoding other than euler_xyz, got True",
+    ),
+    Misdeclaration(
+        "sincos-of-an-env-quaternion",
+        "States",
+        'observe(StateTag(EEF_ROT, encoding="quat_xyzw"), VEC4, State(EEF_ROT, sincos=True))',
+        "input['y'].sincos: expected angles, got 'quat_xyzw' (from observation['x'])",
+    ),
+    Misdeclaration(
+        "rotation-offset-that-is-none",
+        "States",
+        'State(EEF_ROT, encoding="rot6d", rotation_offset=(1, 0, 0, 0, 1, 0, 0, 0, -1))',
+        "State.rotation_offset: expected a rotation, as 4 numbers (quat_xyzw) or 9"
+        " (matrix, row by row), got (1, 0, 0, 0, 1, 0, 0, 0, -1)",
+    ),
+    Misdeclaration(
+        "rotation-offset-without-encoding",
+        "States",
+        "State(EEF_ROT, rotation_offset=(0, 0, 0, 1))",
+        "State.rotation_offset: expected None without a rotation's encoding, got (0, 0, 0, 1)",
+    ),
+    Misdeclaration(
+        "rotation-offset-of-gravity",
+        "States",
+        'observe(StateTag(BASE_ROT, encoding="gravity_xyz"), VEC3, State(BASE_ROT,'
+        ' encoding="gravity_xyz", rotation_offset=(0, 0, 0, 1)))',
+        "input['y'].rotation_offset: expected None for gravity_xyz, got (0.0, 0.0, 0.0,"
+        " 1.0) (from observation['x'])",
+    ),
+    Misdeclaration(
+        "stats-of-no-span-kept-otherwise",
+        "States",
+        'Stats(low=0, high=1, zero_span="one")',
+        "Stats.zero_span: expected None, 'zero' or 'keep', got 'one'",
+    ),
+    Misdeclaration(
+        "stats-of-a-negative-epsilon",
+        "States",
+        "Stats(mean=0, std=1, eps=-1e-6)",
+        "Stats.eps: expected a number of at least 0, got -1e-06",
+    ),
+    Misdeclaration(
+        "stats-of-exchanged-ends",
+        "States",
+        'Stats(low=1, high=0, zero_span="zero")',
+        "Stats: expected high - low above 0, got -1; mask=... leaves an element alone,"
+        " zero_span=... says what one of no span becomes",
+    ),
+    Misdeclaration(
+        "presence-of-pending-stacked",
+        "States",
+        'Presence(ACTION_GRIPPER, source="pending_actions", stack=2)',
+        "Presence.stack: expected None beside source='pending_actions', got 2",
+    ),
+    Misdeclaration(
+        "presence-of-no-actuator",
+        "States",
+        'observe(JOINTS, VEC3, Presence(ACTION_JOINT_POS, source="pending_actions"))',
+        "input['y']: expected one actuator of role 'action/joint_pos' in the model's own"
+        " output, which source='pending_actions' reads, got 0",
+    ),
+    Misdeclaration(
+        "presence-stacked-in-a-concat",
+        "States",
+        "Concat(JOINT_POS, Presence(IMAGE_WRIST, stack=2))",
+        "Concat.parts[1].stack: expected None, because the parts become one vector, got 2",
+    ),
+    Misdeclaration(
+        "template-without-text",
+        "Texts and functions",
+        'Text(INSTRUCTION, template="In: {instruction}")',
+        "Text.template: expected a str with '{text}' in it, once, got 'In: {instruction}'",
     ),
     Misdeclaration(
         "text-without-source",
@@ -747,8 +876,9 @@ CASES: List[Misdeclaration] = [
         "spec-of-no-leaf",
         "Texts and functions",
         'ModelSpec({"image": "image/primary"}, Action(CLOSE))',
-        "ModelSpec.input['image']: expected Image(...), State(...), Concat(...), Text(...),"
-        " Custom(...), or a dict or tuple of these, got 'image/primary'",
+        "ModelSpec.input['image']: expected Image(...), State(...), Concat(...),"
+        " Presence(...), Text(...), Custom(...), or a dict or tuple of these, got"
+        " 'image/primary'",
     ),
     Misdeclaration(
         "spec-of-no-action",
@@ -761,7 +891,7 @@ CASES: List[Misdeclaration] = [
         "Texts and functions",
         'CustomEncoding("quat", from_base=abs, to_base=abs, name="mine")',
         "custom encoding 'mine': expected a base among quat_xyzw, quat_wxyz, axis_angle,"
-        " rot6d, rot6d_rowmajor, euler_xyz, matrix, gravity_xyz, got 'quat'",
+        " axis_angle_2pi, rot6d, rot6d_rowmajor, euler_xyz, matrix, gravity_xyz, got 'quat'",
     ),
     Misdeclaration(
         "encoding-that-is-not-undone",
@@ -836,9 +966,10 @@ CASES: List[Misdeclaration] = [
         "actuator-gravity",
         "Actions",
         'Actuator(ACTION_DELTA_ROT, encoding="gravity_xyz")',
-        "Actuator.encoding: expected one of quat_xyzw, quat_wxyz, axis_angle, rot6d,"
-        " rot6d_rowmajor, euler_xyz, matrix, or a CustomEncoding, got gravity_xyz; gravity"
-        " leaves the heading open, so that no action can be given by it",
+        "Actuator.encoding: expected one of quat_xyzw, quat_wxyz, axis_angle,"
+        " axis_angle_2pi, rot6d, rot6d_rowmajor, euler_xyz, matrix, or a CustomEncoding,"
+        " got gravity_xyz; gravity leaves the heading open, so that no action can be given"
+        " by it",
     ),
     Misdeclaration(
         "actuator-clip-without-range",
@@ -911,7 +1042,8 @@ CASES: List[Misdeclaration] = [
         "Actions",
         "act(Actuator(ACTION_GRIPPER, dim=1, stats=Stats(mean=0, std=1)), Box(-1, 1), CLOSE)",
         "EnvTags.action[0] (action/gripper).stats: expected None on the env's side, whose"
-        " values are in real units, got Stats(mean=0, std=1, q01=None, q99=None, mask=None)",
+        " values are in real units, got Stats(mean=0, std=1, q01=None, q99=None,"
+        " mask=None, low=None, high=None, zero_span=None, eps=0.0)",
     ),
     Misdeclaration(
         "actuator-undriven",
@@ -1017,17 +1149,17 @@ CASES: List[Misdeclaration] = [
         "data-of-no-kind",
         "Received data",
         'EnvTags.from_dict({"observation": None})',
-        "EnvTags.kind: expected one of dict, stats, actuator, action, image_tag, state_tag,"
-        " field, split, text_tag, env_tags, image, state, constant, concat, text, custom,"
-        " model_spec, got None",
+        "EnvTags.kind: expected one of dict, stats, actuator, action, image_tag,"
+        " state_tag, field, split, text_tag, env_tags, presence, image, state, constant,"
+        " concat, text, custom, model_spec, got None",
     ),
     Misdeclaration(
         "data-of-an-unknown-kind",
         "Received data",
         'EnvTags.from_dict({"kind": "env_tags", "observation": {"kind": "lidar"}})',
-        "EnvTags.observation.kind: expected one of dict, stats, actuator, action, image_tag,"
-        " state_tag, field, split, text_tag, env_tags, image, state, constant, concat, text,"
-        " custom, model_spec, got 'lidar'",
+        "EnvTags.observation.kind: expected one of dict, stats, actuator, action,"
+        " image_tag, state_tag, field, split, text_tag, env_tags, presence, image, state,"
+        " constant, concat, text, custom, model_spec, got 'lidar'",
     ),
     Misdeclaration(
         "data-with-an-unknown-field",

@@ -19,6 +19,7 @@ from rlmesh.spaces import Box
 
 STATS = adapt.Stats(mean=(0.5, 1, -2.25), std=(1, 2.5, 3), mask=(True, False, True))
 QUANTILES = adapt.Stats(q01=-1.5, q99=(2, 3.25))
+LIMITS = adapt.Stats(low=(0, 1), high=1, zero_span="keep", eps=1e-6)
 IMAGE = adapt.Image(
     role=adapt.IMAGE_WRIST,
     size=(224, 336),
@@ -65,7 +66,12 @@ STATE = adapt.State(
     part="left_arm",
 )
 TURN = adapt.State(adapt.EEF_ROT, encoding=("rot6d", "matrix"), offsets=(3, 1), dtype="bfloat16")
-PREVIOUS = adapt.State(adapt.ACTION_GRIPPER, source="action")
+PREVIOUS = adapt.State(adapt.ACTION_GRIPPER, source="action", initial="state")
+PENDING = adapt.State(adapt.ACTION_GRIPPER, source="pending_actions", stack=8)
+ANGLES = adapt.State(
+    adapt.EEF_ROT, encoding="euler_xyz", sincos=True, rotation_offset=(0, 0, 1, 0, 1, 0, -1, 0, 0)
+)
+PRESENCE = adapt.Presence(adapt.IMAGE_WRIST, dtype="int32", part="left_arm", stack=2, stride=3)
 CONCAT = adapt.Concat(
     adapt.EEF_POS,
     adapt.State(adapt.EEF_ROT, encoding="rot6d"),
@@ -120,14 +126,22 @@ TREE_OF_INPUTS = adapt.ModelSpec(
 DECLARATIONS: List[Any] = [
     STATS,
     QUANTILES,
+    LIMITS,
     IMAGE,
     PAST_IMAGE,
     STATE,
     TURN,
     PREVIOUS,
+    PENDING,
+    ANGLES,
+    PRESENCE,
+    adapt.Presence("my/eye", offsets=(4, 0)),
+    adapt.Presence(adapt.ACTION_GRIPPER, source="pending_actions"),
     CONCAT,
+    adapt.Concat(adapt.Presence(adapt.IMAGE_WRIST), adapt.GRIPPER_POS),
+    adapt.Concat(PENDING, PENDING),
     adapt.Constant(3, fill=-1.5),
-    adapt.Text(adapt.INSTRUCTION, container="list", fill="pick up the 🍎"),
+    adapt.Text(adapt.INSTRUCTION, container="list", fill="pick up the 🍎", template="{text}!"),
     adapt.Custom(entrypoint="my_package.my_module:preprocess"),
     ACTUATOR,
     adapt.Actuator(dim=3),

@@ -20,6 +20,7 @@ from ._steps import Advisory
 from .actions import Action, Actuator
 from .adapter import Adapter, AdapterBase
 from .inputs import Concat, Constant, Custom, Image, ModelSpec, State, Text
+from .presence import Presence
 from .resolve import resolve, resolve_from_contract, tag
 from .roles import (
     ACTION_DELTA_POS,
@@ -66,6 +67,7 @@ __all__ = [
     "State",
     "Concat",
     "Constant",
+    "Presence",
     "Text",
     "Custom",
     # What both say

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Union
+from itertools import chain
+from typing import Any, Optional, Sequence, Union
 
 from rlmesh.errors import AdapterResolutionError
 
-from ._plain import shown
-from ._rotations import WIDTHS, CustomEncoding
+from ._plain import as_python, is_number, shown
+from ._rotations import WIDTHS, CustomEncoding, Quaternion
+from ._singles import single_conversion
 
 Encoding = Union[str, CustomEncoding]
 
@@ -48,6 +50,47 @@ def name_of(encoding: Optional[Encoding]) -> str:
     if encoding is None:
         return "none"
     return encoding if isinstance(encoding, str) else encoding.name
+
+
+def flattened(value: Any) -> Any:
+    """Return the rows of a matrix, whatever holds them, as one tuple; else the value itself."""
+    rows = as_python(value)
+    if isinstance(rows, tuple) and rows and all(isinstance(row, tuple) for row in rows):
+        return tuple(chain.from_iterable(rows))
+    return rows
+
+
+def checked_offset(value: Any, where: str) -> Optional[Quaternion]:
+    """Return a fixed rotation as a unit quaternion (x, y, z, w); None where there is none.
+
+    Args:
+        value: None, four numbers (`quat_xyzw`) or nine (`matrix`, row by row), see `flattened`.
+        where: What errors call it.
+
+    Raises:
+        AdapterResolutionError: It is no rotation.
+    """
+    if value is None:
+        return None
+    rows = value
+    kinds = {4: "quat_xyzw", 9: "matrix"}
+    known = isinstance(rows, tuple) and len(rows) in kinds and all(map(is_number, rows))
+    if known:
+        numbers = [float(one) for one in rows]
+        quaternion = single_conversion(kinds[len(rows)], "quat_wxyz", 8)(numbers)
+        again = single_conversion("quat_wxyz", kinds[len(rows)], 8)(quaternion)
+        signs = (1, -1) if len(rows) == 4 else (1,)
+        if any(_are_close([sign * one for one in again], numbers) for sign in signs):
+            w, x, y, z = quaternion
+            return (x, y, z, w)
+    raise AdapterResolutionError(
+        f"{where}: expected a rotation, as 4 numbers (quat_xyzw) or 9 (matrix, row by row), got"
+        f" {shown(value)}"
+    )
+
+
+def _are_close(first: Sequence[float], second: Sequence[float]) -> bool:
+    return all(abs(a - b) < 1e-3 for a, b in zip(first, second))
 
 
 def checked_dim(

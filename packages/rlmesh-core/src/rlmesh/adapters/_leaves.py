@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
+from rlmesh._values.dtypes import DTYPES
 from rlmesh.errors import AdapterResolutionError
 from rlmesh.spaces import Box, Discrete, MultiBinary, MultiDiscrete, Space, Text
 from rlmesh.spaces import Dict as DictSpace
@@ -72,6 +73,13 @@ class VectorLeaf(NamedTuple):
     frame: Optional[str]
     dtype: str
     name: str
+
+    @property
+    def is_long(self) -> bool:
+        """Whether there are integers in it that single precision cannot tell apart."""
+        return DTYPES[self.dtype].is_integer and any(
+            abs(bound) > 2**24 for pair in self.bounds or () for bound in pair
+        )
 
 
 class TextLeaf(NamedTuple):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
+from rlmesh._values.dtypes import DTYPES
 from rlmesh._values.ops import Ops
 from rlmesh.spaces import Discrete
 
 from ._actuators import ActionPlan
-from ._steps import Advisory, Step, run
+from ._steps import Advisory, Step, as_float, dtype_name, run
 
 Path = Tuple[Any, ...]
 
@@ -26,13 +27,29 @@ class Read(NamedTuple):
 
 
 class Previous(NamedTuple):
-    """A part of the model's last output, and what is done with it.
+    """A part of what the model emitted for the action that was executed last.
 
     Attributes:
         steps: What is done with the whole output.
     """
 
     steps: Sequence[Step]
+
+
+class Pending(NamedTuple):
+    """A part of what the model emitted for the actions that are still to be executed.
+
+    Attributes:
+        rows: For how many actions; those that are left over are zeros.
+        steps: What is done with the whole outputs, along a first axis.
+    """
+
+    rows: int
+    steps: Sequence[Step]
+
+
+class PendingCount(NamedTuple):
+    """The number of actions that are still to be executed, in an array of one element."""
 
 
 class MadeUp(NamedTuple):
@@ -51,7 +68,24 @@ class MadeUp(NamedTuple):
     dtype: str = "float32"
 
 
-Part = Union[Read, Previous, MadeUp]
+Part = Union[Read, Previous, Pending, PendingCount, MadeUp]
+
+
+class Outputs(NamedTuple):
+    """What a payload may take from the model's own outputs.
+
+    Attributes:
+        last: The output for the action that was executed last; None if nothing reads it.
+        pending: Those for the actions that are still to be executed, the next one first, and then
+            zeros; None if nothing reads them.
+        is_pending: For each of these 1, or 0 for the zeros; shape `(rows, 1)`.
+        count: The number of actions that are still to be executed; shape `(1,)`.
+    """
+
+    last: Any = None
+    pending: Any = None
+    is_pending: Any = None
+    count: Any = None
 
 
 class ArrayLeaf(NamedTuple):
@@ -65,6 +99,9 @@ class ArrayLeaf(NamedTuple):
         blank: What precedes an episode in a stack; None repeats the first.
         lead_dims: Number of leading axes of size 1.
         as_list: Whether it becomes nested lists of Python numbers.
+        name: What errors call it.
+        dtype: Of the array; None where any will do.
+        is_scalar: Whether the only element of the parts is the array.
     """
 
     parts: Sequence[Part]
@@ -73,6 +110,9 @@ class ArrayLeaf(NamedTuple):
     blank: Optional[MadeUp] = None
     lead_dims: int = 0
     as_list: bool = False
+    name: str = ""
+    dtype: Optional[str] = None
+    is_scalar: bool = False
 
     @property
     def only_read(self) -> int:
@@ -89,11 +129,13 @@ class TextLeaf(NamedTuple):
         path: Where the observation has it; None if it has none.
         fill: What stands for it without an instruction and a path.
         as_list: Whether it becomes a list with one str.
+        template: In which it takes the place of `{text}`; None for the text alone.
     """
 
     path: Optional[Path]
     fill: Optional[str]
     as_list: bool
+    template: Optional[str] = None
 
 
 class CustomLeaf(NamedTuple):
@@ -119,6 +161,9 @@ class Plan(NamedTuple):
         reads_all: Whether a function reads the whole observation.
         action: How the action comes about.
         takes_instruction: Whether there is a text input.
+        initial: How what precedes the first action is read from the observation: for each of the
+            model's actuators its width, and what is read; None for zeros. Empty for zeros only.
+        doubles: The leaves that single precision would round.
         lines: What `explain` says.
         notes: What `advisories` says.
     """
@@ -129,33 +174,43 @@ class Plan(NamedTuple):
     reads_all: bool
     action: ActionPlan
     takes_instruction: bool
+    initial: Sequence[Tuple[int, Optional[Read]]]
+    doubles: List[str]
     lines: List[str]
     notes: List[Advisory]
 
 
 def compile_frames(leaves: Sequence[ArrayLeaf], ops: Ops, device: Any) -> Callable[..., Any]:
-    """Return a function from raw arrays and the last output to the current array of each stack."""
+    """Return a function from raw arrays and `Outputs` to the current array of each stack.
 
-    def frames(raws: Sequence[Any], previous: Any) -> List[Any]:
-        arrays = [_frame(leaf, ops, device, raws, previous) for leaf in leaves if leaf.history]
-        return [copied(ops, array) for array in arrays]
+    Besides these it returns for each stack what `compile_payload` says of it.
+    """
+
+    def frames(raws: Sequence[Any], outputs: Outputs) -> Any:
+        found = [_frame(leaf, ops, device, raws, outputs) for leaf in leaves if leaf.history]
+        return [copied(ops, array) for array, _ in found], [is_sound for _, is_sound in found]
 
     return ops.jit(frames)
 
 
 def compile_payload(leaves: Sequence[ArrayLeaf], ops: Ops, device: Any) -> Callable[..., Any]:
-    """Return a function to each leaf's final array, and to the current one of each stack.
+    """Return a function to each leaf's final array, to the current one of each stack, and more.
 
-    It takes raw arrays, the model's last output, and for each stack its past arrays: those of
+    It takes raw arrays, the model's own `Outputs`, and for each stack its past arrays: those of
     `history` that are not 0, in order. For a leaf that is a raw array as it is, it returns None:
     what a compiled function returns is always a copy.
+
+    In the end there is for each leaf whether its dtype could hold all of its numbers; None where
+    there is no question.
     """
 
-    def payload(raws: Sequence[Any], previous: Any, pasts: Sequence[Sequence[Any]]) -> Any:
+    def payload(raws: Sequence[Any], outputs: Outputs, pasts: Sequence[Sequence[Any]]) -> Any:
         finals: List[Any] = []
         currents: List[Any] = []
+        sound: List[Any] = []
         for leaf in leaves:
-            final = _frame(leaf, ops, device, raws, previous)
+            final, is_sound = _frame(leaf, ops, device, raws, outputs)
+            sound.append(is_sound)
             if leaf.history:
                 past = pasts[len(currents)]
                 currents.append(copied(ops, final))
@@ -163,9 +218,25 @@ def compile_payload(leaves: Sequence[ArrayLeaf], ops: Ops, device: Any) -> Calla
             for _ in range(leaf.lead_dims):
                 final = final[None]
             finals.append(None if any(final is raw for raw in raws) else final)
-        return finals, currents
+        return finals, currents, sound
 
     return ops.jit(payload)
+
+
+def compile_initial(plan: Plan, ops: Ops, device: Any) -> Callable[..., Any]:
+    """Return a function from raw arrays to what stands for an output before the first action."""
+
+    def initial(raws: Sequence[Any]) -> Any:
+        dtype = plan.action.dtype
+        parts = []
+        for width, read in plan.initial:
+            if read is None:
+                parts.append(ops.constant([0.0] * width, dtype, device))
+            else:
+                parts.append(ops.astype(run(ops, read.steps, raws[read.place]), dtype))
+        return ops.xp.concatenate(parts, -1)
+
+    return ops.jit(initial)
 
 
 def compile_action(plan: ActionPlan, ops: Ops) -> Callable[[Any], Any]:
@@ -204,21 +275,51 @@ def make_up(part: MadeUp, ops: Ops, device: Any) -> Any:
     return run(ops, part.steps, ops.xp.broadcast_to(one, part.shape))
 
 
-def _frame(leaf: ArrayLeaf, ops: Ops, device: Any, raws: Sequence[Any], previous: Any) -> Any:
-    values = []
-    for part in leaf.parts:
-        if isinstance(part, Read):
-            values.append(run(ops, part.steps, raws[part.place]))
-        elif isinstance(part, Previous):
-            values.append(run(ops, part.steps, previous))
-        else:
-            values.append(make_up(part, ops, device))
+def _frame(
+    leaf: ArrayLeaf, ops: Ops, device: Any, raws: Sequence[Any], outputs: Outputs
+) -> Tuple[Any, Any]:
+    """Return a leaf's current array, and whether its dtype could hold it, see `_is_sound`."""
+    values = [_part(part, ops, device, raws, outputs) for part in leaf.parts]
+    value = values[0]
     if len(values) > 1:
-        # Parts of single and double precision meet in the wider one.
-        wide = any(value.dtype.itemsize == 8 for value in values)
-        dtype = "float64" if wide else "float32"
-        values = [ops.xp.concatenate([ops.astype(value, dtype) for value in values], -1)]
-    return run(ops, leaf.steps, values[0])
+        # Parts of one dtype keep it; others meet in the wider of single and double precision.
+        if any(one.dtype != value.dtype for one in values):
+            floats = [as_float(ops, one) for one in values]
+            wide = any(dtype_name(one) == "float64" for one in floats)
+            values = [ops.astype(one, "float64" if wide else "float32") for one in floats]
+        value = ops.xp.concatenate(values, -1)
+    if not leaf.steps:
+        return value, None
+    value = run(ops, leaf.steps[:-1], value)
+    is_sound = _is_sound(ops, value, leaf.dtype)
+    if is_sound is not None and not ops.traces and not is_sound:
+        return value, is_sound  # a cast would warn of it
+    value = leaf.steps[-1].apply(ops, value)
+    if isinstance(leaf.parts[0], Pending):
+        rows = outputs.is_pending[: leaf.parts[0].rows] > 0
+        value = ops.xp.where(rows, value, ops.xp.zeros_like(value))
+    return value.reshape(()) if leaf.is_scalar else value, is_sound
+
+
+def _part(part: Part, ops: Ops, device: Any, raws: Sequence[Any], outputs: Outputs) -> Any:
+    if isinstance(part, Read):
+        return run(ops, part.steps, raws[part.place])
+    if isinstance(part, Previous):
+        return run(ops, part.steps, outputs.last)
+    if isinstance(part, Pending):
+        return run(ops, part.steps, outputs.pending[: part.rows])
+    if isinstance(part, PendingCount):
+        return outputs.count
+    return make_up(part, ops, device)
+
+
+def _is_sound(ops: Ops, value: Any, dtype: Optional[str]) -> Any:
+    """Return whether floats are numbers that a dtype without floats holds; None for others."""
+    if dtype is None or DTYPES[dtype].kind in "fV" or DTYPES[dtype_name(value)].kind not in "fV":
+        return None
+    if dtype == "bool":
+        return (value == value).all()  # infinity is True, NaN is neither
+    return ops.xp.isfinite(value).all()
 
 
 def lines_of(name: str, source: str, steps: Sequence[Step]) -> List[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, Callable, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from rlmesh.errors import AdapterResolutionError
 from rlmesh.spaces import Space, as_space
@@ -11,17 +11,31 @@ from rlmesh.spaces import Space, as_space
 from . import _leaves as leaves
 from . import _plan as plans
 from ._actuators import ActionPlan, plan_action
+from ._casts import cast
+from ._checks import history_of
 from ._declaration import leaves_of, map_tree, path_text
 from ._encodings import name_of
 from ._leaves import ImageLeaf, Offers, VectorLeaf, bind, offers_of
 from ._pictures import plan_picture
 from ._plain import shown
-from ._plan import ArrayLeaf, CustomLeaf, MadeUp, Part, Path, Plan, Previous, Read
+from ._plan import (
+    ArrayLeaf,
+    CustomLeaf,
+    MadeUp,
+    Part,
+    Path,
+    Pending,
+    PendingCount,
+    Plan,
+    Previous,
+    Read,
+)
 from ._rotations import CustomEncoding
-from ._states import VectorPlan, finish, plan_filled, plan_state
+from ._states import EXACT, VectorPlan, finish, plan_filled, plan_state
 from ._steps import Advisory, Step
-from .actions import Action
-from .inputs import Concat, Constant, Custom, Image, ModelSpec, State, Text, history_of
+from .actions import Action, Actuator
+from .inputs import Concat, Constant, Custom, Image, ModelSpec, State, Text
+from .presence import Presence
 from .roles import named
 from .tags import EnvTags
 
@@ -64,6 +78,10 @@ def resolve_plan(
         instruction,
     )
     payload = map_tree(spec.input, resolution.leaf)
+    initial = [
+        (actuator.width, resolution.initial.get(i))
+        for i, actuator in enumerate(spec.output.actuators)
+    ]
     space: Space[Any] = as_space(action_space, "action_space")
     action = plan_action(tags.action, space, spec.output, resolution.notes)
     resolution.lines += _action_lines(action)
@@ -74,6 +92,8 @@ def resolve_plan(
         reads_all=any(isinstance(leaf, CustomLeaf) for _, leaf in leaves_of_plan(payload)),
         action=action,
         takes_instruction=spec.takes_instruction,
+        initial=initial if any(resolution.initial.values()) else [],
+        doubles=resolution.doubles,
         lines=resolution.lines,
         notes=resolution.notes,
     )
@@ -102,6 +122,8 @@ class _Resolution:
         self.instruction = instruction
         self.reads: List[Path] = []
         self.texts: List[Path] = []
+        self.initial: Dict[int, Optional[Read]] = {}
+        self.doubles: List[str] = []
         self.lines: List[str] = []
         self.notes: List[Advisory] = []
 
@@ -114,6 +136,8 @@ class _Resolution:
             return self.state(spec, where)
         if isinstance(spec, Concat):
             return self.concat(spec, where)
+        if isinstance(spec, Presence):
+            return self.presence(spec, where)
         if isinstance(spec, Text):
             return self.text(spec, where)
         return self.custom(spec, where)
@@ -154,37 +178,75 @@ class _Resolution:
     def state(self, spec: State, where: str) -> ArrayLeaf:
         plan = self._vector(spec, where)
         last, shape = finish(spec, plan, where)
-        history = history_of(spec)
+        history = () if spec.source == "pending_actions" else history_of(spec)
         blank = None
         if history and spec.stack_pad == "fill":
             blank = MadeUp(shape, 0.0, [Step("", lambda ops, v: ops.astype(v, spec.dtype))])
+        if plan.needs_double(spec.dtype, spec.clip):
+            self.doubles.append(where)
         self._explain(where, _source(plan, spec), [*plan.steps, *last], history, 0)
+        part = self._part(plan, spec)
         as_list = spec.container == "list"
-        return ArrayLeaf([self._part(plan, spec)], last, history, blank, 0, as_list)
+        return ArrayLeaf([part], last, history, blank, 0, as_list, where, spec.dtype)
 
     def concat(self, spec: Concat, where: str) -> ArrayLeaf:
         parts: List[Part] = []
         width = 0
+        needs_double = False
         for i, part in enumerate(spec.parts):
             name = f"{where}.parts[{i}]"
-            if isinstance(part, Constant):
-                parts.append(MadeUp((part.dim,), part.fill, [], _working_dtype(spec.dtype)))
-                width += part.dim
-                self._explain(name, f"{part.dim} times {part.fill:g}", [], (), 0)
-                continue
-            plan = self._vector(part, name)
-            inner: List[Step] = []
-            if plan.leaf is not None:
-                # The parts' own clip and padding come before they are joined.
-                inner, shape = finish(part, plan, name)
-                inner = inner[:-1]
-                plan = plan._replace(steps=[*plan.steps, *inner], width=shape[0])
-            parts.append(self._part(plan, part))
+            plan, made = self._piece(part, spec.dtype, name)
+            parts.append(made)
             width += plan.width
-            self._explain(name, _source(plan, part), plan.steps, (), 0)
+            # In float64 the parts meet, unless they are all of one dtype.
+            joined = plan._replace(is_computed=plan.is_computed or len(spec.parts) > 1)
+            needs_double |= joined.needs_double(spec.dtype, spec.clip)
+        if needs_double:
+            self.doubles.append(where)
         last, _ = finish(spec, VectorPlan(None, [], width), where)
         self._explain(where, f"the parts above ({width} elements)", last, (), 0)
-        return ArrayLeaf(parts, last, as_list=spec.container == "list")
+        as_list = spec.container == "list"
+        return ArrayLeaf(parts, last, as_list=as_list, name=where, dtype=spec.dtype)
+
+    def _piece(
+        self, part: Union[State, Constant, Presence], dtype: str, name: str
+    ) -> Tuple[VectorPlan, Part]:
+        """Return how a part of a `Concat` comes about, of this dtype in the end."""
+        if isinstance(part, Constant):
+            self._explain(name, f"{part.dim} times {part.fill:g}", [], (), 0)
+            plan = VectorPlan(None, [], part.dim, part.fill)
+            return plan, MadeUp((part.dim,), part.fill, [], _working_dtype(dtype))
+        if isinstance(part, Presence):
+            made, source = self._found(part, name)
+            self._explain(name, source, [], (), 0)
+            return VectorPlan(None, [], 1), made
+        plan = self._vector(part, name)
+        if plan.leaf is not None:
+            # The parts' own clip and padding come before they are joined.
+            inner, shape = finish(part, plan, name)
+            is_computed = plan.is_computed or plan.needs_double(dtype, part.clip)
+            plan = plan._replace(
+                steps=[*plan.steps, *inner[:-1]], width=shape[0], is_computed=is_computed
+            )
+        self._explain(name, _source(plan, part), plan.steps, (), 0)
+        return plan, self._part(plan, part, dtype)
+
+    def presence(self, spec: Presence, where: str) -> ArrayLeaf:
+        part, source = self._found(spec, where)
+        history = history_of(spec)
+        last = [cast(spec.dtype)]
+        blank = MadeUp((), 0.0, last) if history else None
+        self._explain(where, source, last, history, 0)
+        return ArrayLeaf([part], last, history, blank, name=where, dtype=spec.dtype, is_scalar=True)
+
+    def _found(self, spec: Presence, where: str) -> Tuple[Part, str]:
+        """Return one element that says whether there is something, and what it comes from."""
+        if spec.source == "pending_actions":
+            self._output_slice(spec, where)
+            return PendingCount(), "the number of pending actions"
+        leaf = bind(self.offers, spec.role, spec.part, object, where)
+        source = f"the env has {'no ' if leaf is None else ''}{named(spec.role, spec.part)}"
+        return MadeUp((1,), float(leaf is not None), []), source
 
     def text(self, spec: Text, where: str) -> plans.TextLeaf:
         leaf = bind(self.offers, spec.role, None, leaves.TextLeaf, where)
@@ -199,8 +261,11 @@ class _Resolution:
         source = "the run's instruction"
         if not self.instruction:
             source = repr(spec.fill) if path is None else path_text("observation", path)
-        self._explain(where, source, [], (), 0)
-        return plans.TextLeaf(path, spec.fill, spec.container == "list")
+        framed = []
+        if spec.template is not None:
+            framed.append(Step(f"in {spec.template!r}", lambda ops, value: value))
+        self._explain(where, source, framed, (), 0)
+        return plans.TextLeaf(path, spec.fill, spec.container == "list", spec.template)
 
     def custom(self, spec: Custom, where: str) -> CustomLeaf:
         transform: Optional[Callable[[Any], Any]] = spec.transform
@@ -213,55 +278,111 @@ class _Resolution:
 
     def _vector(self, spec: State, where: str) -> VectorPlan:
         leaf: Union[VectorLeaf, None]
-        if spec.source == "action":
-            leaf = self._output_slice(spec, where)
+        if spec.source != "observation":
+            index, leaf = self._output_slice(spec, where)
+            if spec.source == "action":
+                self._begin(spec, index, where)
         else:
-            found = bind(self.offers, spec.role, spec.part, VectorLeaf, where)
-            assert found is None or isinstance(found, VectorLeaf)
-            leaf = found
+            leaf = self._state_leaf(spec.role, spec.part, where)
             if leaf is None and not spec.optional:
                 raise leaves.missing(self.offers, spec.role, spec.part, where)
         if leaf is None:
             return plan_filled(spec, where, self.notes)
         return plan_state(spec, leaf, where, self.notes)
 
-    def _output_slice(self, spec: State, where: str) -> VectorLeaf:
-        """Return a part of the model's own output as if an env offered it."""
+    def _state_leaf(self, role: str, part: Optional[str], where: str) -> Optional[VectorLeaf]:
+        found = bind(self.offers, role, part, VectorLeaf, where)
+        assert found is None or isinstance(found, VectorLeaf)
+        return found
+
+    def _output_slice(self, spec: Union[State, Presence], where: str) -> Tuple[int, VectorLeaf]:
+        """Return the index of an actuator of the model, and its output as if an env offered it."""
         start = 0
         found = []
         for i, actuator in enumerate(self.output.actuators):
             part_fits = spec.part is None or spec.part == actuator.part
             if actuator.role == spec.role and part_fits:
                 bounds = None if actuator.range is None else [actuator.range] * actuator.width
-                found.append(
-                    VectorLeaf(
-                        path=(),
-                        start=start,
-                        width=actuator.width,
-                        total=self.output.width,
-                        encoding=actuator.encoding,
-                        bounds=bounds,
-                        labels=actuator.labels,
-                        frame=actuator.frame,
-                        dtype="float32",
-                        name=f"output[{i}]",
-                    )
+                leaf = VectorLeaf(
+                    path=(),
+                    start=start,
+                    width=actuator.width,
+                    total=self.output.width,
+                    encoding=actuator.encoding,
+                    bounds=bounds,
+                    labels=actuator.labels,
+                    frame=actuator.frame,
+                    dtype="float32",
+                    name=f"output[{i}]",
                 )
+                found.append((i, leaf))
             start += actuator.width
         if len(found) != 1:
             raise AdapterResolutionError(
                 f"{where}: expected one actuator of role {named(spec.role, spec.part)} in the"
-                f" model's own output, which source='action' reads, got {len(found)}"
+                f" model's own output, which source={spec.source!r} reads, got {len(found)}"
             )
         return found[0]
 
-    def _part(self, plan: VectorPlan, spec: State) -> Part:
+    def _begin(self, spec: State, index: int, where: str) -> None:
+        """Note what an actuator's previous action is before there is one."""
+        read = self._initial(spec, self.output.actuators[index], where)
+        known = self.initial.setdefault(index, read)
+        if (known is None) != (read is None):
+            raise AdapterResolutionError(
+                f"{where}.initial: expected what other inputs have that read the same actuator, got"
+                f" {spec.initial!r}"
+            )
+
+    def _initial(self, spec: State, actuator: Actuator, where: str) -> Optional[Read]:
+        """Return how the env's own state becomes what the model would have emitted for it."""
+        if spec.initial == "zeros":
+            return None
+        for field in ("scale", "offset", "invert", "binary", "range", "delta", "curve"):
+            value = getattr(actuator, field, None)
+            if value not in (None, False):
+                raise AdapterResolutionError(
+                    f"{where}.initial: expected 'zeros' for an actuator with {field}={value!r},"
+                    " whose output is no state, got 'state'"
+                )
+        role = f"proprio/{spec.role[len('action/') :]}"
+        leaf = self._state_leaf(role, spec.part, f"{where}.initial")
+        if leaf is None:
+            raise AdapterResolutionError(
+                f"{where}.initial: expected 'zeros' for an env that does not offer"
+                f" {named(role, spec.part)}, got 'state'"
+            )
+        if None not in (leaf.frame, actuator.frame) and leaf.frame != actuator.frame:
+            raise AdapterResolutionError(
+                f"{where}.initial: expected {leaf.name} in the frame {actuator.frame!r}, that of"
+                f" the actuator, got {leaf.frame!r}"
+            )
+        state = State(
+            role,
+            encoding=actuator.encoding,
+            labels=actuator.labels,
+            stats=actuator.stats,
+            part=spec.part,
+        )
+        plan = plan_state(state, leaf, f"{where}.initial", self.notes)
+        if plan.width != actuator.width or (leaf.encoding is None) != (actuator.encoding is None):
+            raise AdapterResolutionError(
+                f"{where}.initial: expected a state of width {actuator.width} and encoding"
+                f" {name_of(actuator.encoding)}, as the actuator has, got width {leaf.width} and"
+                f" encoding {name_of(leaf.encoding)} of {leaf.name}"
+            )
+        self._explain(f"{where}.initial", _source(plan, state), plan.steps, (), 0)
+        return Read(self._read(leaf.path), [_FLAT, *plan.steps])
+
+    def _part(self, plan: VectorPlan, spec: State, dtype: Optional[str] = None) -> Part:
         if plan.leaf is None:
-            return MadeUp((plan.width,), plan.fill, [], _working_dtype(spec.dtype))
+            return MadeUp((plan.width,), plan.fill, [], _working_dtype(dtype or spec.dtype))
         if spec.source == "action":
             return Previous(plan.steps)
-        flat = Step("", lambda ops, value: value.reshape((-1,)))
-        return Read(self._read(plan.leaf.path), [flat, *plan.steps])
+        if spec.source == "pending_actions":
+            assert spec.stack is not None
+            return Pending(spec.stack, plan.steps)
+        return Read(self._read(plan.leaf.path), [_FLAT, *plan.steps])
 
     def _read(self, path: Path) -> int:
         """Return the index of a leaf that is read."""
@@ -281,9 +402,12 @@ class _Resolution:
         self.lines += plans.lines_of(where, source, more)
 
 
+_FLAT = Step("", lambda ops, value: value.reshape((-1,)))
+
+
 def _working_dtype(dtype: str) -> str:
     """Return the dtype that expresses a number as well as a leaf's dtype does."""
-    return "float64" if dtype in ("float64", "int64", "uint64") else "float32"
+    return "float64" if dtype in EXACT else "float32"
 
 
 def _source(plan: VectorPlan, spec: State) -> str:
@@ -291,7 +415,9 @@ def _source(plan: VectorPlan, spec: State) -> str:
         return f"made up ({plan.width} times {plan.fill:g})"
     encoding = "" if plan.leaf.encoding is None else f", {name_of(plan.leaf.encoding)}"
     frame = "" if plan.leaf.frame is None else f", in the frame {plan.leaf.frame!r}"
-    before = "the last output's " if spec.source == "action" else ""
+    before = {"action": "the last output's ", "pending_actions": "pending outputs' "}.get(
+        spec.source, ""
+    )
     return f"{before}{plan.leaf.name} ({plan.leaf.width} elements{encoding}{frame})"
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from rlmesh.errors import AdapterResolutionError
 
@@ -19,6 +19,7 @@ WIDTHS: Dict[str, int] = {
     "quat_xyzw": 4,
     "quat_wxyz": 4,
     "axis_angle": 3,
+    "axis_angle_2pi": 3,
     "rot6d": 6,
     "rot6d_rowmajor": 6,
     "euler_xyz": 3,
@@ -27,7 +28,9 @@ WIDTHS: Dict[str, int] = {
 }
 """The number of elements of each encoding, its last axis."""
 
-PROBE_QUATERNIONS: Tuple[Tuple[float, float, float, float], ...] = (
+Quaternion = Tuple[float, float, float, float]
+
+PROBE_QUATERNIONS: Tuple[Quaternion, ...] = (
     (0.0, 0.0, 0.0, 1.0),
     (0.18, -0.37, 0.56, 0.72),
     (-0.61, 0.12, 0.33, 0.71),
@@ -94,12 +97,23 @@ def check_convertible(source: Encoding, target: Encoding) -> None:
         )
 
 
-def convert(xp: Any, value: Any, source: Encoding, target: Encoding) -> Any:
+def convert(
+    xp: Any,
+    value: Any,
+    source: Encoding,
+    target: Encoding,
+    offset: Optional[Quaternion] = None,
+) -> Any:
     """Return rotations in another encoding.
 
-    Equal encodings return the value untouched. Every other conversion takes any finite numbers and
-    returns proper rotations: quaternions are normalised and get w >= 0, angles are at most pi, and
-    at gimbal lock (pitch within about 1e-6 of a quarter turn, 1e-10 in float64) the yaw is 0.
+    Equal encodings without an offset return the value untouched. Every other conversion takes any
+    finite numbers and returns proper rotations: quaternions are normalised and get w >= 0, angles
+    are at most pi, and at gimbal lock (pitch within about 1e-6 of a quarter turn, 1e-10 in float64)
+    the yaw is 0.
+
+    Angles of `axis_angle_2pi` are at most 2*pi: a quaternion keeps the sign that it comes with, as
+    in `quat2axisangle` of robosuite (robosuite/utils/transform_utils.py). From other encodings it
+    is what `axis_angle` is.
 
     The columns of `rot6d` and `rot6d_rowmajor` are orthonormalised by Gram-Schmidt: the first keeps
     its direction, the second its side of the first. `matrix` likewise: its third column is not
@@ -111,6 +125,8 @@ def convert(xp: Any, value: Any, source: Encoding, target: Encoding) -> Any:
         value: Rotations, shape `(..., width of source)`, float32 or float64; angles in radians.
         source: The encoding of the value.
         target: The encoding of the result.
+        offset: A rotation about the body's own axes that comes first: the result is the value's
+            matrix times that of the offset, a unit quaternion (x, y, z, w).
 
     Returns:
         Shape `(..., width of target)`, dtype and device as those of the value.
@@ -118,19 +134,23 @@ def convert(xp: Any, value: Any, source: Encoding, target: Encoding) -> Any:
     Raises:
         ValueError: See `check_convertible`.
     """
-    if source == target:
+    if source == target and offset is None:
         return value
     if isinstance(source, CustomEncoding):
-        return convert(xp, source.to_base(value), source.base, target)
+        return convert(xp, source.to_base(value), source.base, target, offset)
     if isinstance(target, CustomEncoding):
-        return target.from_base(convert(xp, value, source, target.base))
+        return target.from_base(convert(xp, value, source, target.base, offset))
     check_convertible(source, target)
+    if target == "axis_angle_2pi" and source not in _SIGNED:
+        target = "axis_angle"
+    if offset is None and source in _TO_COLUMNS and target in _FROM_COLUMNS:
+        return _FROM_COLUMNS[target](xp, _TO_COLUMNS[source](xp, value))
     if source in _TO_COLUMNS:
-        columns = _TO_COLUMNS[source](xp, value)
-        if target in _FROM_COLUMNS:
-            return _FROM_COLUMNS[target](xp, columns)
-        return _FROM_QUATERNION[target](xp, _quaternion_of_columns(xp, columns))
-    quaternion = _TO_QUATERNION[source](xp, value)
+        quaternion = _quaternion_of_columns(xp, _TO_COLUMNS[source](xp, value))
+    else:
+        quaternion = _TO_QUATERNION[source](xp, value)
+    if offset is not None:
+        quaternion = _turned(xp, quaternion, offset)
     if target in _FROM_QUATERNION:
         return _FROM_QUATERNION[target](xp, quaternion)
     return _FROM_COLUMNS[target](xp, _columns_of_quaternion(xp, quaternion))
@@ -235,6 +255,21 @@ def _cross(xp: Any, first: Any, second: Any) -> Any:
     return _next(xp, first * _next(xp, second) - _next(xp, first) * second)
 
 
+def _turned(xp: Any, quaternion: Any, offset: Quaternion) -> Any:
+    """Return the products of quaternions with one of numbers."""
+    x, y, z, w = (quaternion[..., i : i + 1] for i in range(4))
+    a, b, c, d = offset
+    return xp.concatenate(
+        (
+            w * a + x * d + y * c - z * b,
+            w * b - x * c + y * d + z * a,
+            w * c + x * b - y * a + z * d,
+            w * d - x * a - y * b - z * c,
+        ),
+        -1,
+    )
+
+
 # To unit quaternions (x, y, z, w), of either sign.
 
 
@@ -306,10 +341,14 @@ def _to_wxyz(xp: Any, quaternion: Any) -> Any:
 
 
 def _to_axis_angle(xp: Any, quaternion: Any) -> Any:
-    positive = _positive(xp, quaternion)
-    vector, w = positive[..., :3], positive[..., 3:]
+    return _to_axis_angle_2pi(xp, _positive(xp, quaternion))
+
+
+def _to_axis_angle_2pi(xp: Any, quaternion: Any) -> Any:
+    vector, w = quaternion[..., :3], quaternion[..., 3:]
     sine = _length(xp, vector)
-    # Next to the identity the angle is twice the sine, which may have underflowed.
+    # Next to the identity the angle is twice the sine, which may have underflowed. A whole turn
+    # has no axis, and is the zero vector.
     small = sine < 1e-10
     return (vector + vector) * ((xp.arctan2(sine, w) + small) / (sine + small))
 
@@ -403,12 +442,16 @@ _TO_QUATERNION: Dict[str, Callable[[Any, Any], Any]] = {
     "quat_xyzw": _of_xyzw,
     "quat_wxyz": _of_wxyz,
     "axis_angle": _of_axis_angle,
+    "axis_angle_2pi": _of_axis_angle,
     "euler_xyz": _of_euler,
 }
+_SIGNED = ("quat_xyzw", "quat_wxyz")
+"""Encodings that give each rotation twice, with either sign."""
 _FROM_QUATERNION: Dict[str, Callable[[Any, Any], Any]] = {
     "quat_xyzw": _positive,
     "quat_wxyz": _to_wxyz,
     "axis_angle": _to_axis_angle,
+    "axis_angle_2pi": _to_axis_angle_2pi,
     "euler_xyz": _to_euler,
 }
 _TO_COLUMNS: Dict[str, Callable[[Any, Any], _Columns]] = {

@@ -11,16 +11,16 @@ import math
 from functools import lru_cache
 from itertools import chain
 from types import SimpleNamespace
-from typing import Any, Callable, List, Sequence, Tuple, Union
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
-from ._rotations import WIDTHS, convert
+from ._rotations import WIDTHS, Quaternion, convert
 
 Rows = List[List[str]]
 
 
 @lru_cache(maxsize=None)
 def single_conversion(
-    source: str, target: str, itemsize: int
+    source: str, target: str, itemsize: int, offset: Optional[Quaternion] = None
 ) -> Callable[[Sequence[float]], List[float]]:
     """Return `convert` for one rotation, given and returned as Python numbers.
 
@@ -30,10 +30,11 @@ def single_conversion(
         source: The encoding of the vector, a built-in one.
         target: The encoding of the result, likewise.
         itemsize: The bytes of a number in the array that it stands for, 4 or 8.
+        offset: As in `convert`.
     """
     recorder = _Recorder(itemsize)
     names = [f"x{i}" for i in range(WIDTHS[source])]
-    (result,) = convert(recorder, _Names(recorder, [names]), source, target).rows
+    (result,) = convert(recorder, _Names(recorder, [names]), source, target, offset).rows
     lines = [f"{', '.join(names)} = x", *recorder.lines, f"return [{', '.join(result)}]"]
     text = "\n    ".join(["def conversion(x):", *lines])
     scope = {name: getattr(math, name) for name in ("sqrt", "sin", "cos", "atan2")}

@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
+from rlmesh._values.dtypes import DTYPES
 from rlmesh.errors import AdapterResolutionError
 
 from . import _steps as steps
 from ._casts import cast
-from ._encodings import Encoding, name_of, width_of
+from ._encodings import Encoding, checked_offset, name_of, width_of
 from ._leaves import Bounds, VectorLeaf, is_finite
+from ._plausible import unlikely
 from ._rotations import base_of
 from ._steps import Advisory, Step
 from .inputs import State
 from .roles import named
+
+EXACT = ("int32", "int64", "uint32", "uint64", "float64")
+"""The dtypes that hold integers beyond those of single precision."""
 
 
 class VectorPlan(NamedTuple):
@@ -25,12 +30,30 @@ class VectorPlan(NamedTuple):
         steps: What is done with it.
         width: Number of elements in the end.
         fill: The value of one that is made up.
+        is_computed: Whether steps compute with floats, and not only choose elements.
     """
 
     leaf: Optional[VectorLeaf]
     steps: List[Step]
     width: int
     fill: float = 0.0
+    is_computed: bool = False
+
+    def needs_double(self, dtype: str, clip: Optional[Tuple[float, float]]) -> bool:
+        """Whether a dtype holds more of it than single precision does on the way there."""
+        if dtype not in EXACT:
+            return False
+        if self.leaf is None:
+            return abs(self.fill) > 2**24
+        if not self.leaf.is_long:
+            return False
+        is_signed = DTYPES[self.leaf.dtype].kind == "i"
+        is_clipped = clip is not None and not (
+            is_signed and all(float(x).is_integer() for x in clip)
+        )
+        # Frameworks without float64 have no int64 either, and clamp what does not fit.
+        is_narrowed = dtype == "float64" or (dtype == "int64" and not is_signed)
+        return self.is_computed or is_clipped or is_narrowed
 
 
 def plan_state(spec: State, leaf: VectorLeaf, where: str, notes: List[Advisory]) -> VectorPlan:
@@ -46,7 +69,9 @@ def plan_state(spec: State, leaf: VectorLeaf, where: str, notes: List[Advisory])
     work.order()
     work.map_range()
     work.scale()
-    return VectorPlan(leaf, work.steps, work.width)
+    work.check_plausible()
+    work.normalise()
+    return VectorPlan(leaf, work.steps, work.width, is_computed=work.is_computed)
 
 
 def plan_filled(spec: State, where: str, notes: List[Advisory]) -> VectorPlan:
@@ -58,6 +83,8 @@ def plan_filled(spec: State, where: str, notes: List[Advisory]) -> VectorPlan:
         width = len(spec.labels)
     if spec.index is not None:
         width = 1
+    if spec.sincos:
+        width *= 2
     width = max(width, spec.pad_to or 0)
     missing = named(spec.role, spec.part)
     text = f"the env has no {missing}: {width} elements are filled with {spec.fill:g}"
@@ -101,6 +128,9 @@ class _Work:
     Attributes:
         steps: What is planned already.
         width: The number of elements after these.
+        encoding: The encoding after these.
+        is_converted: Whether that is another than the leaf's.
+        is_computed: See `VectorPlan`.
     """
 
     def __init__(self, spec: State, leaf: VectorLeaf, where: str, notes: List[Advisory]) -> None:
@@ -109,7 +139,9 @@ class _Work:
         self.width = leaf.width
         self.bounds: Optional[Bounds] = leaf.bounds
         self.labels: Optional[Sequence[str]] = leaf.labels
-        self._is_working = False
+        self.encoding: Optional[Encoding] = leaf.encoding
+        self.is_converted = False
+        self.is_computed = False
 
     def fail(self, field: str, expected: str, got: Any) -> AdapterResolutionError:
         return AdapterResolutionError(
@@ -145,15 +177,20 @@ class _Work:
                 f" convert to {names}, got {self.leaf.name} without one"
             )
         target: Encoding = have if have in wanted else wanted[0]
-        if have != target and base_of(have) == "gravity_xyz":
+        offset = checked_offset(self.spec.rotation_offset, f"{self.where}.rotation_offset")
+        self.encoding = target
+        if have == target and offset is None:
+            return
+        if base_of(have) == "gravity_xyz":
+            if have == target:
+                raise self.fail("rotation_offset", "None for gravity_xyz", offset)
             raise self.fail(
                 "encoding", "gravity_xyz, which converts into no other", name_of(target)
             )
-        if have != target:
-            self._compute(*steps.rotate(have, target))
+        self._compute(*steps.rotate(have, target, offset))
+        self.is_converted = True
         self.width = width_of(target)
-        if have != target:
-            self.bounds = None
+        self.bounds = None
 
     def select(self) -> None:
         index = self.spec.index
@@ -209,14 +246,50 @@ class _Work:
         if spec.offset is not None:
             summand = steps.row(spec.offset, width, f"{self.where}.offset")
             self._compute(steps.shift_by(summand))
+        if spec.sincos:
+            if self.encoding is not None and base_of(self.encoding) != "euler_xyz":
+                raise self.fail("sincos", "angles", name_of(self.encoding))
+            self._compute(steps.sincos())
+            self.width *= 2
+
+    def check_plausible(self) -> None:
+        """Take note of numbers of the model that its encoding does not have."""
+        spec, encoding = self.spec, self.encoding
+        if not spec.encodings or encoding is None or spec.sincos:
+            return
+        width = self.width
         if spec.stats is not None:
             spec.stats.check_width(width, f"{self.where}.stats")
-            self._compute(steps.normalise(spec.stats, width))
+            field, values = "stats", spec.stats.values(width)
+        elif spec.clip is not None:
+            field, values = "clip", [[max(spec.clip, key=abs)]] * width
+        else:
+            return
+        # As they are before scale and offset, and in the places that index leaves.
+        factors, summands = (
+            list(one) if isinstance(one, tuple) else [one] * width
+            for one in (1.0 if spec.scale is None else spec.scale, spec.offset or 0.0)
+        )
+        raw = [
+            [(value - summand) / factor for value in found] if factor else []
+            for found, factor, summand in zip(values, factors, summands)
+        ]
+        if spec.index is not None:
+            raw = [raw[0] if i == spec.index else [] for i in range(width_of(encoding))]
+        reason = unlikely(raw, encoding, self.is_converted and field == "stats")
+        if reason is not None:
+            self.notes.append(Advisory("caution", f"{self.where}.{field}", reason))
+
+    def normalise(self) -> None:
+        stats = self.spec.stats
+        if stats is not None:
+            stats.check_width(self.width, f"{self.where}.stats")
+            self._compute(steps.normalise(stats, self.width))
 
     def _compute(self, *more: Step) -> None:
         """Add steps that compute, in single precision where the leaf needs no more."""
-        if not self._is_working:
-            self._is_working = True
-            wide = self.leaf.dtype in ("float64", "int64", "uint64")
+        if not self.is_computed:
+            self.is_computed = True
+            wide = self.leaf.dtype in ("float64", "int64", "uint64") or self.leaf.is_long
             self.steps.append(steps.astype("float64" if wide else "float32"))
         self.steps += more

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Union
 
+from rlmesh._values.dtypes import DTYPES
 from rlmesh._values.ops import Ops
 from rlmesh.errors import AdapterResolutionError
 
 from ._encodings import Encoding, name_of
-from ._rotations import convert
+from ._rotations import Quaternion, convert
 from ._singles import single_conversion
-from .stats import Stats
+from .stats import Scale, Stats
 
 Apply = Callable[[Ops, Any], Any]
 Numbers = Union[float, Sequence[float]]
@@ -122,35 +123,46 @@ def pick(indices: Sequence[int], width: int, line: str) -> List[Step]:
     return [Step(line, apply)]
 
 
-def rotate(source: Encoding, target: Encoding) -> List[Step]:
-    """Return the step to another encoding of a rotation; none to the same one."""
-    if source == target:
+def rotate(source: Encoding, target: Encoding, offset: Optional[Quaternion] = None) -> List[Step]:
+    """Return the step to another encoding of a rotation; none where it would change nothing.
+
+    Args:
+        source: The encoding of what it takes.
+        target: The encoding of what it gives.
+        offset: A rotation about the body's own axes that comes first, see `convert`.
+    """
+    if source == target and offset is None:
         return []
 
     def apply(ops: Ops, value: Any) -> Any:
         device = None if ops.traces else ops.device_of(value)
         if is_builtin and not ops.traces and value.ndim == 1 and str(device) in ("None", "cpu"):
-            single = single_conversion(source, target, value.dtype.itemsize)
+            single = single_conversion(source, target, value.dtype.itemsize, offset)
             with contextlib.suppress(ArithmeticError, ValueError):  # by what is not finite
                 return ops.constant(single(value.tolist()), dtype_name(value), device)
-        return convert(ops.xp, value, source, target)
+        return convert(ops.xp, value, source, target, offset)
 
     is_builtin = isinstance(source, str) and isinstance(target, str)
-    return [Step(f"{name_of(source)} -> {name_of(target)}", apply)]
+    turned = ""
+    if offset is not None:
+        turned = f", turned first by ({', '.join(f'{one:g}' for one in offset)}) (quat_xyzw)"
+    return [Step(f"{name_of(source)} -> {name_of(target)}{turned}", apply)]
 
 
 def map_range(
     low: Sequence[float], high: Sequence[float], target_low: float, target_high: float
 ) -> Step:
     """Return the affine step from a range of each element, or of all, to another range."""
-    bottom, span = Row(low), Row([top - bottom for bottom, top in zip(low, high)])
+    # Not every framework can subtract a large integer from a float.
+    lows, highs = ([float(one) for one in side] for side in (low, high))
+    bottom, span = Row(lows), Row([float(top - bottom) for bottom, top in zip(low, high)])
     target_span = target_high - target_low
 
     def apply(ops: Ops, value: Any) -> Any:
         share = (value - bottom.on(ops, value)) / span.on(ops, value)
         return share * target_span + target_low
 
-    line = f"[{bottom.text}, {Row(high).text}] -> [{target_low:g}, {target_high:g}]"
+    line = f"[{bottom.text}, {Row(highs).text}] -> [{target_low:g}, {target_high:g}]"
     return Step(line, apply)
 
 
@@ -166,78 +178,99 @@ def shift_by(summand: Row) -> Step:
 
 def normalise(stats: Stats, width: int) -> Step:
     """Return the step by which statistics normalise."""
-    shift, divisor, high = _rows(stats, width)
-    if not stats.is_quantiles:
+    scale = stats.scale(width)
+    low, span, high = Row(scale.low), Row(scale.divisor), Row(scale.high)
+    exempt, zeroed = _flags(scale.exempt), _flags(scale.zeroed)
+    if stats.is_centred:
+        # Minus 0 and divided by 1 an element is what it was.
+        low = Row([0.0 if alone else one for one, alone in zip(scale.low, scale.exempt)])
+        exempt = None
+        line = f"minus mean {low.text}, divided by std {span.text}"
+    else:
+        names = stats.ends
+        line = f"[{', '.join(names)}] -> [-1, 1] ({names[0]} {low.text}, {names[1]} {high.text})"
 
-        def apply(ops: Ops, value: Any) -> Any:
-            return (value - shift.on(ops, value)) / divisor.on(ops, value)
+    def apply(ops: Ops, value: Any) -> Any:
+        mapped = (value - low.on(ops, value)) / span.on(ops, value)
+        if not stats.is_centred:
+            mapped = 2 * mapped - 1
+        if zeroed is not None:
+            mapped = _blend(ops, zeroed, ops.xp.zeros_like(mapped), mapped)
+        return mapped if exempt is None else _blend(ops, exempt, value, mapped)
 
-        line = f"minus mean {shift.text}, divided by std {divisor.text}"
-        return Step(line + _exempt(stats), apply)
-    mask = _mask(stats)
-
-    def apply_quantiles(ops: Ops, value: Any) -> Any:
-        mapped = 2 * (value - shift.on(ops, value)) / divisor.on(ops, value) - 1
-        return mapped if mask is None else _blend(ops, mask, mapped, value)
-
-    line = f"[q01, q99] -> [-1, 1] (q01 {shift.text}, q99 {high.text})"
-    return Step(line + _exempt(stats), apply_quantiles)
+    return Step(line + _spared(scale), apply)
 
 
 def denormalise(stats: Stats, width: int) -> Step:
-    """Return the step that undoes `normalise`."""
-    shift, divisor, high = _rows(stats, width)
-    if not stats.is_quantiles:
+    """Return the step that undoes `normalise`; an element of no span gets its mean or low end."""
+    scale = stats.scale(width)
+    low, span, high = Row(scale.low), Row(scale.factor), Row(scale.high)
+    exempt = None if stats.is_centred else _flags(scale.masked)
+    if stats.is_centred:
+        line = f"times std {span.text}, plus mean {low.text}"
+    else:
+        names = stats.ends
+        line = f"[-1, 1] -> [{', '.join(names)}] ({names[0]} {low.text}, {names[1]} {high.text})"
 
-        def apply(ops: Ops, value: Any) -> Any:
-            return value * divisor.on(ops, value) + shift.on(ops, value)
+    def apply(ops: Ops, value: Any) -> Any:
+        share = value if stats.is_centred else (value + 1) / 2
+        mapped = share * span.on(ops, value) + low.on(ops, value)
+        return mapped if exempt is None else _blend(ops, exempt, value, mapped)
 
-        line = f"times std {divisor.text}, plus mean {shift.text}"
-        return Step(line + _exempt(stats), apply)
-    mask = _mask(stats)
-
-    def apply_quantiles(ops: Ops, value: Any) -> Any:
-        mapped = (value + 1) / 2 * divisor.on(ops, value) + shift.on(ops, value)
-        return mapped if mask is None else _blend(ops, mask, mapped, value)
-
-    line = f"[-1, 1] -> [q01, q99] (q01 {shift.text}, q99 {high.text})"
-    return Step(line + _exempt(stats), apply_quantiles)
-
-
-def _rows(stats: Stats, width: int) -> Tuple[Row, Row, Row]:
-    """Return mean and std, or q01 and its distance from q99, and the sum of the two."""
-    shift, divisor = stats.shift_and_divisor(width)
-    return Row(shift), Row(divisor), Row([low + span for low, span in zip(shift, divisor)])
+    return Step(line + _listed("; not element", scale.masked), apply)
 
 
-def _exempt(stats: Stats) -> str:
-    """Return what a line says of the elements that statistics leave alone."""
-    alone = [str(i) for i, used in enumerate(stats.mask or ()) if not used]
-    return f"; not element {', '.join(alone)}" if alone else ""
+def _spared(scale: Scale) -> str:
+    """Return what a line says of the elements that are left alone, or become zero."""
+    return _listed("; not element", scale.exempt) + _listed("; zero for element", scale.zeroed)
 
 
-def _mask(stats: Stats) -> Optional[Row]:
-    """Return 1 for each element that is normalised and 0 for the others; None for all."""
-    if stats.mask is None or all(stats.mask):
-        return None
-    return Row([float(one) for one in stats.mask])
+def _listed(text: str, flags: Sequence[bool]) -> str:
+    places = [str(i) for i, flag in enumerate(flags) if flag]
+    return f"{text} {', '.join(places)}" if places else ""
 
 
-def _blend(ops: Ops, mask: Row, mapped: Any, value: Any) -> Any:
-    taken = ops.xp.zeros_like(value) + mask.on(ops, value)
-    return ops.xp.where(taken > 0.5, mapped, value)
+def _flags(flags: Sequence[bool]) -> Optional[Row]:
+    """Return 1 for each element of a flag, and 0 for the others; None where there is no flag."""
+    return Row([float(one) for one in flags]) if any(flags) else None
+
+
+def _blend(ops: Ops, flags: Row, flagged: Any, others: Any) -> Any:
+    taken = ops.xp.zeros_like(others) + flags.on(ops, others)
+    return ops.xp.where(taken > 0.5, flagged, others)
 
 
 def clamp(low: float, high: float) -> Step:
     """Return the step that clamps."""
+    whole = [int(one) for one in (low, high) if float(one).is_integer()]
 
     def apply(ops: Ops, value: Any) -> Any:
+        dtype = DTYPES[dtype_name(value)]
+        if dtype.kind == "i" and len(whole) == 2:
+            least, most = dtype.limits
+            return ops.xp.clip(value, *(min(max(one, least), most) for one in whole))
         # Bounds need not be whole, nor numbers that half precision can express.
-        if dtype_name(value) not in ("float32", "float64"):
-            value = ops.astype(value, "float64" if value.dtype.itemsize == 8 else "float32")
-        return ops.xp.clip(value, low, high)
+        return ops.xp.clip(as_float(ops, value), low, high)
 
     return Step(f"clamped to [{low:g}, {high:g}]", apply)
+
+
+def as_float(ops: Ops, value: Any) -> Any:
+    """Return an array in the narrower of float32 and float64 that holds its numbers."""
+    dtype = DTYPES[dtype_name(value)]
+    if dtype.name in ("float32", "float64"):
+        return value
+    is_wide = dtype.itemsize == 8 or (dtype.is_integer and dtype.itemsize == 4)
+    return ops.astype(value, "float64" if is_wide else "float32")
+
+
+def sincos() -> Step:
+    """Return the step from angles, in radians, to all their sines and then all their cosines."""
+
+    def apply(ops: Ops, value: Any) -> Any:
+        return ops.xp.concatenate([ops.xp.sin(value), ops.xp.cos(value)], -1)
+
+    return Step("sines, then cosines", apply)
 
 
 def pad(width: int, target: int) -> List[Step]:

@@ -24,7 +24,7 @@ from rlmesh._values.numpy_bridge import NumpyBridge
 from rlmesh._values.registry import backend_names, import_backend
 from rlmesh._values.tensor import Tensor
 from rlmesh.backends import Backend
-from rlmesh.errors import InvalidValue
+from rlmesh.errors import AdapterResolutionError, InvalidValue
 from rlmesh.spaces import Discrete
 from rlmesh.spaces._advice import for_tree
 
@@ -32,7 +32,9 @@ from . import _plan as plans
 from ._declaration import path_text
 from ._plan import ArrayLeaf, Path, Plan
 from ._resolution import leaves_of_plan
-from ._steps import Advisory
+from ._steps import Advisory, dtype_name
+
+_NO_OUTPUTS = plans.Outputs()
 
 
 class AdapterBase:
@@ -59,9 +61,9 @@ class AdapterBase:
         """Take note of an observation for which no payload is wanted."""
 
     def executed(self, count: int) -> None:
-        """Be told how many actions of the last output have been executed since.
+        """Take note of how many actions of the last output the env has executed.
 
-        Runs tell it before each `transform_obs` but the first of an episode.
+        Runs say so before each `transform_obs` but the first of an episode.
         """
 
     def ends(self) -> Mapping[int, Tuple[float, float]]:
@@ -113,9 +115,10 @@ class Adapter(AdapterBase):
         ]
         self._stacks = [leaf for leaf in self._leaves if leaf.history]
         self._functions = _Functions(plan, self._leaves, backend, device)
-        self._uses_previous = any(
-            isinstance(part, plans.Previous) for leaf in self._leaves for part in leaf.parts
-        )
+        parts = [part for leaf in self._leaves for part in leaf.parts]
+        self._reads_last = any(isinstance(part, plans.Previous) for part in parts)
+        self._counts = any(isinstance(part, plans.PendingCount) for part in parts)
+        self._rows = [part.rows for part in parts if isinstance(part, plans.Pending)]
         self.takes_instruction = plan.takes_instruction
         self.needs_every_step = bool(self._stacks)
         self.reset()
@@ -126,7 +129,9 @@ class Adapter(AdapterBase):
         self._pasts: List[Deque[Any]] = [
             deque(maxlen=max(*leaf.history, 1)) for leaf in self._stacks
         ]
-        self._outputs: Deque[Any] = deque()
+        self._chunk: Sequence[Any] = ()  # the last outputs, one for each action
+        self._executed = 0  # how many of these
+        self._before: Optional[Any] = None  # the output for the action executed before them
 
     def transform_obs(self, observation: Any) -> Any:
         """Return the model's payload for an observation of the env.
@@ -136,19 +141,21 @@ class Adapter(AdapterBase):
                 not written into, but what the model takes as it is shares its memory.
 
         Raises:
-            InvalidValue: A leaf that is read is missing, or a text is.
+            InvalidValue: A leaf that is read is missing, or a text is; or a number cannot be had in
+                the dtype that the model wants.
         """
         functions = self._functions.ready(observation)
         raws = [functions.raw(observation, path) for path in self._plan.reads]
-        previous = self._last_output(-1)
+        outputs = self._outputs(raws)
         if self._stacks and not self._pasts[0]:
             # Compiled functions are for a past of some length, so that there is one from the start.
-            self._begin(functions.frames(raws, previous))
+            self._begin(self._frames(raws, outputs))
         pasts = [
             [past[-ago] for ago in leaf.history if ago]
             for leaf, past in zip(self._stacks, self._pasts)
         ]
-        finals, currents = functions.payload(raws, previous, pasts)
+        finals, currents, sound = functions.payload(raws, outputs, pasts)
+        self._check(self._leaves, sound, raws)
         self._remember(currents)
         arrays = [
             raws[leaf.only_read] if final is None else final
@@ -158,16 +165,35 @@ class Adapter(AdapterBase):
 
     def observe(self, observation: Any) -> None:
         """Take note of an observation for which no payload is wanted."""
-        if not self.needs_every_step:
-            return
-        functions = self._functions.ready(observation)
-        raws = [functions.raw(observation, path) for path in self._plan.reads]
-        currents = functions.frames(raws, self._last_output(0))
-        if len(self._outputs) > 1:
-            self._outputs.popleft()
-        if not self._pasts[0]:
-            self._begin(currents)
-        self._remember(currents)
+        if self.needs_every_step:
+            functions = self._functions.ready(observation)
+            raws = [functions.raw(observation, path) for path in self._plan.reads]
+            currents = self._frames(raws, self._outputs(raws))
+            if not self._pasts[0]:
+                self._begin(currents)
+            self._remember(currents)
+        self._executed += 1
+
+    def executed(self, count: int) -> None:
+        """Take note of how many actions of the last chunk the env has executed.
+
+        The last of them is the previous action, the ones after it are pending. A chunk of which
+        nothing is said counts as one executed action, and one more for each `observe` since, so
+        that there is no need to call this where `observe` is called for every step.
+
+        Args:
+            count: The number of actions, from the start of what `transform_action` took last. 0 is
+                for a chunk that came to nothing.
+
+        Raises:
+            InvalidValue: The chunk has not as many.
+        """
+        if self._uses_outputs and not 0 <= count <= len(self._chunk):
+            raise InvalidValue(
+                f"executed: expected a number from 0 to {len(self._chunk)}, of the last chunk's"
+                f" actions, got {count}"
+            )
+        self._executed = count
 
     def transform_action(self, output: Any) -> Any:
         """Return the env's action for an output of the model.
@@ -188,9 +214,11 @@ class Adapter(AdapterBase):
         action, is_finite = functions.action(vector)
         if not is_finite.item():  # not bool(), which takes JAX three times as long
             self._raise_infinite(vector)
-        if self._uses_previous:
+        if self._uses_outputs:
+            self._before = self._last_output()
             # The model may write its next output into this one.
-            self._outputs = deque(functions.rows(vector))
+            self._chunk = functions.rows(vector)
+        self._executed = 1
         is_one_number = vector.ndim == 1 and isinstance(self._plan.action.space, Discrete)
         return int(action) if is_one_number else action
 
@@ -212,17 +240,66 @@ class Adapter(AdapterBase):
         leaves = len(leaves_of_plan(self._plan.payload))
         return f"Adapter({leaves} inputs, {len(self._plan.action.parts)} actuators)"
 
-    def _last_output(self, place: int) -> Any:
-        """Return one of the last outputs, which are several after a chunk; None if none reads it.
+    @property
+    def _uses_outputs(self) -> bool:
+        """Whether the payload has anything of the model's own outputs."""
+        return self._reads_last or self._counts or bool(self._rows)
 
-        Args:
-            place: 0 for the first that no observation has followed yet, -1 for the last.
+    def _last_output(self) -> Optional[Any]:
+        """Return the output for the action that was executed last; None if there was none yet."""
+        count = min(self._executed, len(self._chunk))
+        return self._chunk[count - 1] if count else self._before
+
+    def _outputs(self, raws: Sequence[Any]) -> plans.Outputs:
+        """Return what the payload may take from the model's own outputs."""
+        if not self._uses_outputs:
+            return _NO_OUTPUTS
+        functions = self._functions
+        last = self._last_output() if self._reads_last else None
+        if last is None and self._reads_last:
+            last = functions.initial(raws) if self._plan.initial else functions.zeros()
+        pending = self._chunk[self._executed :]
+        if not self._rows:
+            return plans.Outputs(last, count=functions.number([len(pending)]))
+        if len(pending) > min(self._rows):
+            raise InvalidValue(
+                f"pending actions: expected at most {min(self._rows)}, the stack=... of the model's"
+                f" input, got {len(pending)}"
+            )
+        missing = max(self._rows) - len(pending)
+        rows = functions.stacked([*pending, *[functions.zeros()] * missing])
+        is_pending = [[1.0]] * len(pending) + [[0.0]] * missing
+        return plans.Outputs(
+            last, rows, functions.number(is_pending), functions.number([len(pending)])
+        )
+
+    def _frames(self, raws: Sequence[Any], outputs: plans.Outputs) -> Any:
+        """Return the current array of each stack."""
+        currents, sound = self._functions.frames(raws, outputs)
+        self._check(self._stacks, sound, raws)
+        return currents
+
+    def _check(
+        self, leaves: Sequence[ArrayLeaf], sound: Sequence[Any], raws: Sequence[Any]
+    ) -> None:
+        """Check that the dtypes of leaves could hold their numbers.
+
+        Raises:
+            InvalidValue: One could not; the message names it and what it was made of.
         """
-        if not self._uses_previous:
-            return None
-        if not self._outputs:
-            self._outputs.append(self._functions.zeros())
-        return self._outputs[place]
+        for leaf, is_sound in zip(leaves, sound):
+            if is_sound is None or is_sound.item():
+                continue
+            places = [part.place for part in leaf.parts if isinstance(part, plans.Read)]
+            read = ", ".join(
+                f"{path_text('observation', self._plan.reads[place])} ="
+                f" {raws[place].reshape((-1,)).tolist()[:8]}"
+                for place in places
+            )
+            raise InvalidValue(
+                f"{leaf.name}: expected finite numbers, as {leaf.dtype} has no others, got some"
+                f" that are not, from {read or 'the model itself'}"
+            )
 
     def _begin(self, firsts: Sequence[Any]) -> None:
         """Fill the past of an episode that has none."""
@@ -256,6 +333,8 @@ class Adapter(AdapterBase):
             text = leaf.fill
         if not isinstance(text, str):
             raise InvalidValue(f"instruction: expected a str for the model's text, got {text!r}")
+        if leaf.template is not None:
+            text = leaf.template.replace("{text}", text)
         return [text] if leaf.as_list else text
 
     def _raise_infinite(self, vector: Any) -> None:
@@ -282,11 +361,13 @@ class _Functions:
     Attributes:
         frames: See `compile_frames`.
         payload: See `compile_payload`.
+        initial: See `compile_initial`.
         action: See `compile_action`.
     """
 
     frames: Callable[..., Any]
     payload: Callable[..., Any]
+    initial: Callable[..., Any]
     action: Callable[..., Any]
 
     def __init__(
@@ -316,9 +397,27 @@ class _Functions:
     def _compile(self, backend: Backend) -> None:
         self._backend = backend
         self._ops = ops = backend.ops
+        self._check_precision(backend)
         self.frames = plans.compile_frames(self._leaves, ops, self._device)
         self.payload = plans.compile_payload(self._leaves, ops, self._device)
+        self.initial = plans.compile_initial(self._plan, ops, self._device)
         self.action = plans.compile_action(self._plan.action, ops)
+
+    def _check_precision(self, backend: Backend) -> None:
+        """Check that the framework has double precision where a leaf needs it.
+
+        Raises:
+            AdapterResolutionError: It has not.
+        """
+        if not self._plan.doubles:
+            return
+        got = dtype_name(backend.ops.constant(0.0, "float64", None))
+        if got != "float64":
+            raise AdapterResolutionError(
+                f"{self._plan.doubles[0]}.dtype: expected a framework with float64, because float32"
+                f" would round integers beyond 2**24 on the way to this dtype, got {backend.name},"
+                f" whose float64 is {got} (jax_enable_x64 changes that)"
+            )
 
     def raw(self, observation: Any, path: Path) -> Any:
         """Return a leaf of an observation as an array.
@@ -388,6 +487,14 @@ class _Functions:
         """Return what stands for the last output when there is none yet."""
         action = self._plan.action
         return self._ops.constant([0.0] * action.width, action.dtype, self._device)
+
+    def number(self, value: Any) -> Any:
+        """Return an array of a number, or of numbers, in single precision."""
+        return self._ops.constant(value, "float32", self._device)
+
+    def stacked(self, rows: Sequence[Any]) -> Any:
+        """Return arrays along a new first axis."""
+        return self._ops.xp.stack(rows, 0)
 
     def made_up(self, place: int, part: plans.MadeUp) -> Any:
         """Return what precedes an episode in the stack of this place."""

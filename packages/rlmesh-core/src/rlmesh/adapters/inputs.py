@@ -8,18 +8,22 @@ from typing import Any, Callable, ClassVar, Dict, Optional, Sequence, Tuple, Uni
 from rlmesh._values.dtypes import DTYPES
 from rlmesh.errors import AdapterResolutionError
 
+from ._checks import check_dtype, check_history, check_output
 from ._declaration import Declaration, check_tree, is_count, leaves_of
-from ._encodings import Encoding, check_encoding
+from ._encodings import Encoding, check_encoding, checked_offset, flattened
 from ._plain import shown
-from ._rotations import CustomEncoding
+from ._rotations import CustomEncoding, base_of
 from .actions import Action
+from .presence import Presence
 from .roles import CANONICAL_WIDTHS
 from .stats import Stats
 
 RESAMPLES = ("bilinear", "bilinear_aa", "bicubic_aa", "lanczos3_aa", "area")
 FITS = ("stretch", "crop", "pad")
 _PLAIN_PART = {"reshape": None, "container": "array", "stack": None, "offsets": None}
-"""What a `State` may not change as a part of a `Concat`."""
+"""What a `State` or `Presence` may not change as a part of a `Concat`."""
+_PLAIN_PENDING = {"stride": 1, "stack_pad": "repeat", "reshape": None, "optional": False}
+"""What a `State` of pending actions may not change."""
 
 Numbers = Union[float, Sequence[float]]
 
@@ -173,8 +177,8 @@ class Image(Declaration):
 class State(Declaration):
     """A vector of numbers, in the form that the model wants.
 
-    In this order: `dim`, encoding, `index`, labels, range, scale and offset, stats, clip, `pad_to`,
-    shape, dtype, container, stack.
+    In this order: `dim`, encoding, `index`, labels, range, scale and offset, `sincos`, stats, clip,
+    `pad_to`, shape, dtype, container, stack.
 
     Attributes:
         role: What it is.
@@ -190,7 +194,8 @@ class State(Declaration):
         stats: By what they are normalised, in this encoding.
         clip: Lowest and highest value.
         pad_to: Width up to which zeros are added.
-        dtype: Of the result.
+        dtype: Of the result; of a bool, what is not 0 is True. NaN and infinity, which an integer
+            dtype cannot hold, are an error at the step.
         reshape: Shape of the result.
         container: `"array"`, or `"list"` of Python numbers.
         labels: The elements to take, by name, in this order.
@@ -199,7 +204,17 @@ class State(Declaration):
         offsets: As in `Image`.
         stack_pad: `"repeat"` the first value, or `"fill"` with zeros.
         part: Which of several of this role.
-        source: `"observation"`, or `"action"` for what the model emitted last for this role.
+        source: `"observation"`; `"action"` for what the model itself emitted for this role, in the
+            action that was executed last; `"pending_actions"` for what it emitted in the actions of
+            its last chunk that are still to be executed: the next one first, `stack` rows, those
+            that are left over zeros.
+        initial: With `source="action"`, what precedes an episode's first action: `"zeros"`, or
+            `"state"` for the env's own state of the same name (`"proprio/x"` for `"action/x"`), as
+            the model would have emitted it.
+        sincos: Whether each angle, in radians, becomes its sine and cosine: all sines first.
+        rotation_offset: A fixed rotation about the body's own axes, as a quaternion (x, y, z, w) or
+            the nine elements of a matrix, row by row: `R` becomes `R @ rotation_offset`, before it
+            is encoded.
 
     Raises:
         AdapterResolutionError: A field has no such value; the message names it.
@@ -229,13 +244,17 @@ class State(Declaration):
     stack_pad: str = "repeat"
     part: Optional[str] = None
     source: str = "observation"
+    initial: str = "zeros"
+    sincos: bool = False
+    rotation_offset: Optional[Sequence[float]] = None
 
     def __post_init__(self) -> None:
-        self._check_choice("source", "observation", "action")
-        self._check_role("action/" if self.source == "action" else "proprio/")
+        self._check_choice("source", "observation", "action", "pending_actions")
+        self._check_role("proprio/" if self.source == "observation" else "action/")
+        self._check_choice("initial", "zeros", "state")
         self._check_count("dim")
         self._check_count("index", least=0)
-        self._check_bools("optional")
+        self._check_bools("optional", "sincos")
         self._check_number("fill")
         self._check_pair("range")
         self._check_numbers("scale")
@@ -247,6 +266,7 @@ class State(Declaration):
         check_output(self)
         check_history(self)
         self._check_encoding()
+        self._check_source()
         if self.optional and not self._tells_width:
             raise self._fail("dim", "the number of elements that optional=True makes up")
 
@@ -270,8 +290,29 @@ class State(Declaration):
         widths = (self.dim, self.fixed_width, self.encoding, self.index, self.labels)
         return any(one is not None for one in widths)
 
+    def _check_source(self) -> None:
+        if self.initial != "zeros":
+            if self.source != "action":
+                raise self._fail("initial", "'zeros' without source='action'")
+            if not self.role.startswith("action/"):
+                raise self._fail(
+                    "role", "a role that begins with 'action/', whose state begins with 'proprio/'"
+                )
+        if self.source != "pending_actions":
+            return
+        if self.stack is None:
+            raise self._fail("stack", "the number of rows beside source='pending_actions'")
+        for field, plain in _PLAIN_PENDING.items():
+            if getattr(self, field) != plain:
+                raise self._fail(field, f"{plain!r} beside source='pending_actions'")
+
     def _check_encoding(self) -> None:
         given, encoding = self._given("encoding")
+        offset = flattened(self.rotation_offset)
+        self._set(rotation_offset=offset)
+        checked_offset(offset, "State.rotation_offset")
+        if offset is not None and not given:
+            raise self._fail("rotation_offset", "None without a rotation's encoding")
         if not given:
             return
         if encoding == ():
@@ -283,6 +324,8 @@ class State(Declaration):
         for field in ("range", "labels"):
             if getattr(self, field) is not None:
                 raise self._fail(field, "None beside a rotation's encoding")
+        if self.sincos and any(base_of(one) != "euler_xyz" for one in self.encodings):
+            raise self._fail("sincos", "False beside an encoding other than euler_xyz")
 
 
 @dataclass(frozen=True)
@@ -312,7 +355,8 @@ class Concat(Declaration):
     """Several vectors as one, in order.
 
     Args:
-        *parts: Roles, `State`s or `Constant`s. A part's own dtype and container have no meaning.
+        *parts: Roles, `State`s, `Constant`s or `Presence`s. A part's own dtype and container
+            have no meaning. `State`s of pending actions are joined row by row, with nothing else.
         pad_to: Width up to which zeros are added.
         dtype: Of the result.
         reshape: Shape of the result.
@@ -325,7 +369,7 @@ class Concat(Declaration):
 
     kind: ClassVar[str] = "concat"
 
-    parts: Tuple[Union[State, Constant], ...]
+    parts: Tuple[Union[State, Constant, Presence], ...]
     pad_to: Optional[int] = None
     dtype: str = "float32"
     reshape: Optional[Sequence[int]] = None
@@ -334,7 +378,7 @@ class Concat(Declaration):
 
     def __init__(
         self,
-        *parts: Union[str, State, Constant],
+        *parts: Union[str, State, Constant, Presence],
         pad_to: Optional[int] = None,
         dtype: str = "float32",
         reshape: Optional[Sequence[int]] = None,
@@ -348,17 +392,43 @@ class Concat(Declaration):
             raise self._fail("parts", "one or more roles, State(...) or Constant(...)")
         check_output(self)
         for i, part in enumerate(states):
-            if not isinstance(part, (State, Constant)):
+            if not isinstance(part, (State, Constant, Presence)):
                 raise AdapterResolutionError(
-                    f"Concat.parts[{i}]: expected a role, State(...) or Constant(...), got"
-                    f" {shown(part)}"
+                    f"Concat.parts[{i}]: expected a role, State(...), Constant(...) or"
+                    f" Presence(...), got {shown(part)}"
                 )
-            for field, plain in _PLAIN_PART.items():
-                if isinstance(part, State) and getattr(part, field) != plain:
-                    raise AdapterResolutionError(
-                        f"Concat.parts[{i}].{field}: expected {plain!r}, because the parts become"
-                        f" one vector, got {shown(getattr(part, field))}"
-                    )
+            self._check_part(i, part, states[0])
+        if self.is_pending and reshape is not None:
+            raise self._fail("reshape", "None beside source='pending_actions'")
+
+    def _check_part(self, i: int, part: Any, first: Any) -> None:
+        """Check that a part becomes a piece of one vector, or of as many rows as the others."""
+        rows, others = (
+            one.stack if getattr(one, "source", None) == "pending_actions" else None
+            for one in (part, first)
+        )
+        for field, plain in _PLAIN_PART.items():
+            got = getattr(part, field, plain)
+            if field == "stack" and rows is not None:
+                plain = others
+            if got != plain:
+                why = "because the parts become one vector"
+                if field == "stack" and rows is not None and others is not None:
+                    why = "as many rows as the first part has"
+                raise AdapterResolutionError(
+                    f"Concat.parts[{i}].{field}: expected {plain!r}, {why}, got {shown(got)}"
+                )
+        if rows is None and others is not None:
+            raise AdapterResolutionError(
+                f"Concat.parts[{i}]: expected State(..., source='pending_actions'), as the first"
+                f" part is, got {shown(part)}"
+            )
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is made of pending actions, so that it has a row for each."""
+        first = self.parts[0]
+        return isinstance(first, State) and first.source == "pending_actions"
 
     @classmethod
     def _from_fields(cls, fields: Dict[str, Any]) -> Concat:
@@ -373,6 +443,8 @@ class Text(Declaration):
         role: What it says.
         container: `"str"`, or `"list"` with the one str in it.
         fill: What is given where there is neither; None makes that an error.
+        template: What is given instead of the text, which takes the place of the one `{text}` in
+            it. Any other braces stay as they are.
 
     Raises:
         AdapterResolutionError: A field has no such value; the message names it.
@@ -383,12 +455,16 @@ class Text(Declaration):
     role: str
     container: str = "str"
     fill: Optional[str] = None
+    template: Optional[str] = None
 
     def __post_init__(self) -> None:
         self._check_role("text/")
         self._check_choice("container", "str", "list")
         if self.fill is not None and not isinstance(self.fill, str):
             raise self._fail("fill", "a str")
+        self._check_text("template")
+        if self.template is not None and self.template.count("{text}") != 1:
+            raise self._fail("template", "a str with '{text}' in it, once")
 
 
 @dataclass(frozen=True)
@@ -424,7 +500,7 @@ class Custom(Declaration):
                 raise self._fail("entrypoint", "'module:callable'")
 
 
-LEAVES = (Image, State, Concat, Text, Custom)
+LEAVES = (Image, State, Concat, Presence, Text, Custom)
 
 
 @dataclass(frozen=True)
@@ -432,8 +508,8 @@ class ModelSpec(Declaration):
     """A model's whole payload, and its action.
 
     Attributes:
-        input: A dict or tuple of `Image`, `State`, `Concat`, `Text` and `Custom`, or one of them;
-            predict receives the same container.
+        input: A dict or tuple of `Image`, `State`, `Concat`, `Presence`, `Text` and `Custom`, or
+            one of them; predict receives the same container.
         output: What predict returns, as one vector.
 
     Raises:
@@ -462,63 +538,3 @@ class ModelSpec(Declaration):
             part for _, leaf in leaves_of(self.input) for part in getattr(leaf, "parts", [leaf])
         ]
         return any(getattr(part, "source", None) == "pending_actions" for part in parts)
-
-
-def check_dtype(leaf: Any) -> None:
-    """Check the dtype of a leaf."""
-    _, dtype = leaf._given("dtype")
-    names = [name for name in DTYPES if name != "bool"]
-    if not isinstance(dtype, str):
-        # NumPy's dtypes and scalar types, torch's and JAX's have a name, if only at its end.
-        found = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype)
-        dtype = str(found).rpartition(".")[2]
-    if dtype not in names:
-        raise leaf._fail("dtype", f"one of {', '.join(names)}")
-    leaf._set(dtype=dtype)
-
-
-def check_output(leaf: Any) -> None:
-    """Check the fields that `State` and `Concat` share."""
-    leaf._check_pair("clip")
-    leaf._check_count("pad_to")
-    check_dtype(leaf)
-    leaf._check_choice("container", "array", "list")
-    given, shape = leaf._given("reshape")
-    if given:
-        if isinstance(shape, int):
-            shape = (shape,)
-        if not (isinstance(shape, tuple) and shape and all(map(is_count, shape))):
-            raise leaf._fail("reshape", "a shape of integers of at least 1")
-        leaf._set(reshape=shape)
-
-
-def check_history(leaf: Any) -> None:
-    """Check the fields that say which past values are stacked."""
-    leaf._check_count("stack")
-    leaf._check_count("stride")
-    leaf._check_choice("stack_pad", "repeat", "fill")
-    given, offsets = leaf._given("offsets")
-    if given:
-        if leaf.stack is not None:
-            raise leaf._fail("offsets", "None beside stack")
-        if not (
-            isinstance(offsets, tuple)
-            and offsets
-            and all(is_count(one, 0) for one in offsets)
-            and list(offsets) == sorted(set(offsets), reverse=True)
-        ):
-            raise leaf._fail("offsets", "different numbers of steps ago, the largest first")
-    if leaf.stack is None:
-        if leaf.stride != 1:
-            raise leaf._fail("stride", "1 without stack")
-        if leaf.stack_pad != "repeat" and leaf.offsets is None:
-            raise leaf._fail("stack_pad", "'repeat' without stack")
-
-
-def history_of(leaf: Any) -> Tuple[int, ...]:
-    """Return how many steps ago each stacked value was, oldest first; empty without a stack."""
-    if leaf.offsets is not None:
-        return tuple(leaf.offsets)
-    if leaf.stack is None:
-        return ()
-    return tuple(leaf.stride * i for i in reversed(range(leaf.stack)))
