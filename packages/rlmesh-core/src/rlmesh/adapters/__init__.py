@@ -19,6 +19,7 @@ from ._rotations import CustomEncoding
 from ._steps import Advisory
 from .actions import Action, Actuator
 from .adapter import Adapter, AdapterBase
+from .curves import Curve
 from .inputs import Concat, Constant, Custom, Image, ModelSpec, State, Text
 from .resolve import resolve, resolve_from_contract, tag
 from .roles import (
@@ -71,6 +72,7 @@ __all__ = [
     # What both say
     "Action",
     "Actuator",
+    "Curve",
     "Stats",
     "CustomEncoding",
     # Roles

@@ -12,6 +12,7 @@ from . import _leaves as leaves
 from . import _plan as plans
 from ._actuators import ActionPlan, plan_action
 from ._declaration import leaves_of, map_tree, path_text
+from ._deltas import States
 from ._encodings import name_of
 from ._leaves import ImageLeaf, Offers, VectorLeaf, bind, offers_of
 from ._pictures import plan_picture
@@ -65,7 +66,8 @@ def resolve_plan(
     )
     payload = map_tree(spec.input, resolution.leaf)
     space: Space[Any] = as_space(action_space, "action_space")
-    action = plan_action(tags.action, space, spec.output, resolution.notes)
+    states = States(resolution.offers, resolution.read)
+    action = plan_action(tags.action, space, spec.output, states, resolution.notes)
     resolution.lines += _action_lines(action)
     return Plan(
         payload=payload,
@@ -131,7 +133,7 @@ class _Resolution:
             part: Part = made_up
             source = f"made up ({spec.fill})"
         else:
-            part = Read(self._read(leaf.path), plan.steps)
+            part = Read(self.read(leaf.path), plan.steps)
             axis = f"x{leaf.channels}" if leaf.has_channel_axis else ""
             source = f"{path_text('observation', leaf.path)} ({leaf.height}x{leaf.width}{axis})"
         history = history_of(spec)
@@ -261,9 +263,9 @@ class _Resolution:
         if spec.source == "action":
             return Previous(plan.steps)
         flat = Step("", lambda ops, value: value.reshape((-1,)))
-        return Read(self._read(plan.leaf.path), [flat, *plan.steps])
+        return Read(self.read(plan.leaf.path), [flat, *plan.steps])
 
-    def _read(self, path: Path) -> int:
+    def read(self, path: Path) -> int:
         """Return the index of a leaf that is read."""
         if path not in self.reads:
             self.reads.append(path)
@@ -304,7 +306,7 @@ def _action_lines(action: ActionPlan) -> List[str]:
             lines += plans.lines_of(part.name, f"filled with {part.fill[0]:g}", [])
         else:
             stop = part.source + part.width
-            lines += plans.lines_of(part.name, f"output[{part.source}:{stop}]", part.steps)
+            lines += plans.lines_of(part.name, f"output[{part.source}:{stop}]", part.lines)
     return lines + plans.lines_of("action", "all of the above", action.last)
 
 

@@ -11,16 +11,18 @@ from rlmesh._text import printable
 from rlmesh._values.numpy_bridge import NumpyBridge
 from rlmesh._values.registry import backend_names, import_backend
 from rlmesh._values.tensor import Tensor
-from rlmesh.backends import Backend
+from rlmesh.backends import Backend, Ops
 from rlmesh.errors import InvalidValue
 from rlmesh.spaces import Discrete
 from rlmesh.spaces._advice import for_tree
 
 from . import _plan as plans
-from ._declaration import path_text
+from ._declaration import is_count, path_text
+from ._integers import check_backend
 from ._plan import ArrayLeaf, Path, Plan
 from ._resolution import leaves_of_plan
-from ._steps import Advisory
+from ._steps import Advisory, run
+from ._sticky import hold, nothing_held
 
 
 class AdapterBase:
@@ -95,7 +97,7 @@ class Adapter(AdapterBase):
             isinstance(part, plans.Previous) for leaf in self._leaves for part in leaf.parts
         )
         self.takes_instruction = plan.takes_instruction
-        self.needs_every_step = bool(self._stacks)
+        self.needs_every_step = bool(self._stacks or plan.action.sticky)
         self.reset()
 
     def reset(self, instruction: Optional[str] = None) -> None:
@@ -105,6 +107,22 @@ class Adapter(AdapterBase):
             deque(maxlen=max(*leaf.history, 1)) for leaf in self._stacks
         ]
         self._outputs: Deque[Any] = deque()
+        self._states: Optional[List[Any]] = None
+        self._executed = 0
+        self._held = [nothing_held(self._plan.action.sticky)]
+
+    def executed(self, count: int) -> None:
+        """Tell how many actions of the last output were executed, by hand.
+
+        Otherwise that is the first, and one more for each `observe` since. What counts steps goes
+        by it: `sticky`.
+
+        Args:
+            count: The number of actions.
+        """
+        if not is_count(count, 0):
+            raise InvalidValue(f"executed: expected a number of actions, got {count!r:.200}")
+        self._executed = count
 
     def transform_obs(self, observation: Any) -> Any:
         """Return the model's payload for an observation of the env.
@@ -119,6 +137,7 @@ class Adapter(AdapterBase):
         functions = self._functions.ready(observation)
         raws = [functions.raw(observation, path) for path in self._plan.reads]
         previous = self._last_output(-1)
+        self._states = functions.states(raws)
         if self._stacks and not self._pasts[0]:
             # Compiled functions are for a past of some length, so that there is one from the start.
             self._begin(functions.frames(raws, previous))
@@ -136,7 +155,8 @@ class Adapter(AdapterBase):
 
     def observe(self, observation: Any) -> None:
         """Take note of an observation for which no payload is wanted."""
-        if not self.needs_every_step:
+        self._executed += 1
+        if not self._stacks:
             return
         functions = self._functions.ready(observation)
         raws = [functions.raw(observation, path) for path in self._plan.reads]
@@ -161,11 +181,19 @@ class Adapter(AdapterBase):
         Raises:
             InvalidValue: The output has another width, or is not finite.
         """
+        plan = self._plan.action
+        if plan.bases and self._states is None:
+            raise InvalidValue(
+                "transform_action: expected a transform_obs in this episode before it, got none:"
+                f" the model's changes are added to {plan.bases[0].name}"
+            )
         functions = self._functions.ready(output)
         vector = functions.vector(output)
-        action, is_finite = functions.action(vector)
+        action, is_finite = functions.action(vector, self._states or [])
         if not is_finite.item():  # not bool(), which takes JAX three times as long
             self._raise_infinite(vector)
+        if plan.sticky:
+            action = self._sticking(action)
         if self._uses_previous:
             # The model may write its next output into this one.
             self._outputs = deque(functions.rows(vector))
@@ -189,6 +217,20 @@ class Adapter(AdapterBase):
     def __repr__(self) -> str:
         leaves = len(leaves_of_plan(self._plan.payload))
         return f"Adapter({leaves} inputs, {len(self._plan.action.parts)} actuators)"
+
+    def _sticking(self, made: Any) -> Any:
+        """Return actions whose changes stay, in the shape of the env's space."""
+        plan, ops = self._plan.action, self._functions.ops
+        if made.ndim > 2:
+            raise InvalidValue(
+                "the model's output: expected that of one episode, of shape (A,) or (H, A), for an"
+                f" actuator that is sticky, got a batch of shape {tuple(made.shape)}"
+            )
+        held = self._held[min(self._executed, len(self._held) - 1)]
+        made, after = hold(plan.sticky, ops, made, held)
+        self._held = [held, *after]
+        self._executed = 1
+        return plans.shaped(plan, made)
 
     def _last_output(self, place: int) -> Any:
         """Return one of the last outputs, which are several after a chunk; None if none reads it.
@@ -244,6 +286,13 @@ class Adapter(AdapterBase):
                 raise InvalidValue(
                     f"{name}: expected finite numbers from the model, got {values[:8]}"
                 )
+        for base, state in zip(self._plan.action.bases, self._states or ()):
+            values = run(self._functions.ops, base.steps, state).tolist()
+            if not all(map(math.isfinite, values)):
+                raise InvalidValue(
+                    f"{base.name}: expected finite numbers, to which the model's changes are added,"
+                    f" got {values[:8]}"
+                )
         # One of them is too large for the action's dtype.
         raise InvalidValue(f"the model's output: expected finite numbers, got {rows[0][:8]}")
 
@@ -261,11 +310,13 @@ class _Functions:
         frames: See `compile_frames`.
         payload: See `compile_payload`.
         action: See `compile_action`.
+        ops: The framework's functions.
     """
 
     frames: Callable[..., Any]
     payload: Callable[..., Any]
     action: Callable[..., Any]
+    ops: Ops
 
     def __init__(
         self,
@@ -292,8 +343,10 @@ class _Functions:
         return self
 
     def _compile(self, backend: Backend) -> None:
+        action = self._plan.action
+        check_backend(action.space, action.computed, backend, self._device)
         self._backend = backend
-        self._ops = ops = backend.ops
+        self.ops = ops = backend.ops
         self.frames = plans.compile_frames(self._leaves, ops, self._device)
         self.payload = plans.compile_payload(self._leaves, ops, self._device)
         self.action = plans.compile_action(self._plan.action, ops)
@@ -316,7 +369,12 @@ class _Functions:
                 f" got {type(value).__name__}"
             )
         dtype = "int64" if isinstance(value, int) else "float32"
-        return self._ops.constant(value, dtype, self._device)
+        return self.ops.constant(value, dtype, self._device)
+
+    def states(self, raws: Sequence[Any]) -> List[Any]:
+        """Return the leaves to which changes are added, of those that were read; copies."""
+        found = [raws[base.place] for base in self._plan.action.bases]
+        return found if self.ops.traces else [plans.copied(self.ops, one) for one in found]
 
     def vector(self, output: Any) -> Any:
         """Return a model's output as an array of numbers.
@@ -329,9 +387,12 @@ class _Functions:
         if not self._backend.is_array(output):
             if output is None or isinstance(output, (str, bytes)):  # NumPy may take these
                 raise self._no_numbers(output, f"{output!r:.200}")
+            # Integers that stay what they are need not become floats.
+            is_exact = any(part.is_moved for part in action.parts) and _is_whole(output)
             try:
-                output = self._ops.constant(output, action.dtype, self._device)
-            except (TypeError, ValueError, RuntimeError) as exc:
+                dtype = "int64" if is_exact else action.dtype
+                output = self.ops.constant(output, dtype, self._device)
+            except (TypeError, ValueError, RuntimeError, OverflowError) as exc:
                 raise self._no_numbers(output, f"{output!r:.200}") from exc
         elif output.dtype not in self._numeric:
             if not any(kind in str(output.dtype) for kind in ("float", "int", "bool")):
@@ -355,23 +416,30 @@ class _Functions:
         """Return copies of the single outputs in an output, in the precision of the action."""
         if hasattr(vector, "detach"):
             vector = vector.detach()  # or torch would keep all that led to it, step after step
-        cast = self._ops.astype(vector, self._plan.action.dtype)
+        cast = self.ops.astype(vector, self._plan.action.dtype)
         rows = [cast]
         if cast.ndim > 1:
             flat = cast.reshape((-1, cast.shape[-1]))
             rows = [flat[i] for i in range(len(flat))]
-        return rows if self._ops.traces else [plans.copied(self._ops, row) for row in rows]
+        return rows if self.ops.traces else [plans.copied(self.ops, row) for row in rows]
 
     def zeros(self) -> Any:
         """Return what stands for the last output when there is none yet."""
         action = self._plan.action
-        return self._ops.constant([0.0] * action.width, action.dtype, self._device)
+        return self.ops.constant([0.0] * action.width, action.dtype, self._device)
 
     def made_up(self, place: int, part: plans.MadeUp) -> Any:
         """Return what precedes an episode in the stack of this place."""
         if place not in self._blanks:
-            self._blanks[place] = plans.make_up(part, self._ops, self._device)
+            self._blanks[place] = plans.make_up(part, self.ops, self._device)
         return self._blanks[place]
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether a value is an int, or lists and tuples of nothing else."""
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(map(_is_whole, value))
+    return type(value) is int
 
 
 def _first_array(value: Any) -> Tuple[Any, Backend]:
