@@ -6,6 +6,8 @@ import math
 from dataclasses import replace
 from typing import Any, Sequence, Tuple
 
+from rlmesh.errors import AdapterResolutionError
+
 from ._steps import Row, Step
 from .curves import KNOWN, Curve, Known, Pair
 
@@ -122,3 +124,19 @@ def _position(xp: Any, angle: Any) -> Any:
 def reversed_curve(curve: Curve) -> Curve:
     """Return the curve that maps back."""
     return replace(curve, inverse=not curve.inverse)
+
+
+def check_curve(curve: Curve, declared: Pair, where: str) -> None:
+    """Check that a curve goes as far as values are declared to go, which may be anywhere.
+
+    Raises:
+        AdapterResolutionError: It does not.
+    """
+    (least, most), (low, high) = declared, curve_domain(curve)
+    slack = 1e-6 * (high - low) if math.isfinite(high - low) else 0.0
+    below = math.isfinite(least) and least < low - slack
+    if below or (math.isfinite(most) and most > high + slack):
+        raise AdapterResolutionError(
+            f"{where}: expected one for the values from {least:g} to {most:g}, as they are"
+            f" declared, got {curve.title}, whose ends are {low:g} and {high:g}"
+        )

@@ -11,7 +11,7 @@ from rlmesh.errors import AdapterResolutionError
 
 from . import _intervals as intervals
 from . import _steps as steps
-from ._curves import curve_domain, curve_step
+from ._curves import check_curve, curve_step
 from ._deltas import Base, States, plan_base
 from ._encodings import name_of
 from ._intervals import Interval
@@ -147,7 +147,8 @@ class Pair:
             limits = [intervals.UNKNOWN] * env.width
         last: List[Step] = []
         if env.curve is not None:
-            self._check_curve(limits)
+            for one in limits:
+                check_curve(env.curve, one, f"{self.env_name}.curve")
             last.append(curve_step(env.curve))
         last += _scaled(env, env.width, self.env_name)
         limits = intervals.scaled(intervals.curved(limits, env.curve), env)
@@ -244,16 +245,13 @@ class Pair:
         if side is self.model and side.range is not None:
             known.append(side.range)
         for low, high in known:
-            if low < threshold <= high:
-                if threshold == high:
-                    text = f"only {high:g}, the highest value that it is declared to get, is high"
-                    self._note("caution", text)
-                continue
-            always = "high" if low >= threshold else "low"
-            raise AdapterResolutionError(
-                f"{name}.threshold: expected one that parts the values from {low:g} to {high:g},"
-                f" as they are declared, got {threshold:g}{why}: all would be {always}"
-            )
+            # At the upper end, all but one single value would be low.
+            if not low < threshold < high:
+                raise AdapterResolutionError(
+                    f"{name}.threshold: expected one that parts the values from {low:g} to"
+                    f" {high:g}, as they are declared, got {threshold:g}{why}: all would be"
+                    f" {'high' if threshold <= low else 'low'}"
+                )
         bottom, top = self.env.range or _SIGNS
         limit = float(threshold)
 
@@ -341,20 +339,6 @@ class Pair:
             return None
         mask = self._in_order(self.model.mask or (True,) * self.model.width)
         return plan_base(self.model, self.env, mask, self.names, self.states, self.notes)
-
-    def _check_curve(self, limits: Sequence[Interval]) -> None:
-        """Check that a curve's ends are beyond what is declared."""
-        assert self.env.curve is not None
-        low, high = curve_domain(self.env.curve)
-        slack = 1e-6 * (high - low) if math.isfinite(high - low) else 0.0
-        for least, most in limits:
-            below = math.isfinite(least) and least < low - slack
-            if below or (math.isfinite(most) and most > high + slack):
-                raise AdapterResolutionError(
-                    f"{self.env_name}.curve: expected one for the values from {least:g} to"
-                    f" {most:g}, as they are declared, got {self.env.curve.title}, whose ends are"
-                    f" {low:g} and {high:g}"
-                )
 
     def _note_lost(self, limits: Sequence[Interval]) -> None:
         """Say where declared values leave the env's range, or become one and the same."""

@@ -74,7 +74,7 @@ def round_into(limits: Limits, dtype: str) -> List[Step]:
         zero = xp.zeros_like(value)
         value = xp.where(is_above, zero + most, xp.where(is_below, zero + least, value))
         if kind.turn:
-            value = xp.where(value >= kind.turn / 2, value - kind.turn, value)
+            value = xp.where(value >= kind.turn / 2, value - float(kind.turn), value)
         return _ended(ops, ops.astype(value, kind.work), ends, is_below, is_above)
 
     return [
