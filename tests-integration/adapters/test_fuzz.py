@@ -21,6 +21,7 @@ import rlmesh.adapters as adapt
 from rlmesh import Tensor
 from rlmesh._values.registry import import_backend
 from rlmesh.adapters._checks import history_of
+from rlmesh.adapters.curves import KNOWN
 from rlmesh.adapters.inputs import FITS, RESAMPLES
 from rlmesh.adapters.roles import CANONICAL_WIDTHS
 from rlmesh.spaces import as_space
@@ -277,8 +278,11 @@ class Fuzz:
 
     def actions(self) -> Tuple[gs.Space, adapt.Action, adapt.Action]:
         if self.maybe(0.1):
-            n = self.one(2, 5, 10**6, 2**40)
-            space: gs.Space = gs.Discrete(n, start=self.one(0, -3))
+            if self.maybe():
+                n = self.one(2, 5, 10**6, 2**40)
+                space: gs.Space = gs.Discrete(n, start=self.one(0, -3))
+            else:
+                space = self.one(gs.MultiDiscrete([4]), gs.MultiDiscrete([[9]], start=[[-3]]))
             env = adapt.Actuator(self.one(*MOVES), dim=1, invert=self.maybe(0.2))
             return space, adapt.Action(env), adapt.Action(self.driver(env))
         drawn: List[adapt.Actuator] = []
@@ -317,9 +321,25 @@ class Fuzz:
             "scale": self.some(0.2, lambda: self.numbers(width)),
             "offset": self.some(0.2, lambda: self.numbers(width)),
             "invert": self.maybe(0.15),
-            "threshold": self.some(0.15, self.number),
-            "binary": self.maybe(0.1),
+            **self.two_values(),
         }
+
+    def two_values(self) -> Dict[str, Any]:
+        binary = self.maybe(0.15)
+        return {
+            "binary": binary,
+            "threshold": self.some(0.5, self.number) if binary else None,
+            "sticky": self.some(0.5 if binary else 0.01, lambda: self.one(1, 2, 15)),
+        }
+
+    def curve(self) -> adapt.Curve:
+        inverse = self.maybe(0.3)
+        if self.maybe(0.3):
+            return adapt.Curve(self.one(*KNOWN), inverse=inverse)
+        xs = sorted(self.random.sample(range(-40, 40), self.random.randint(2, 5)))
+        ys = sorted(self.random.uniform(-3, 3) for _ in xs)
+        name = self.one(None, "mine")
+        return adapt.Curve(name, xs, self.one(ys, ys[::-1]), inverse=inverse)
 
     def actuator(self) -> adapt.Actuator:
         fields: Dict[str, Any] = {"optional": self.maybe(0.3), "fill": self.number()}
@@ -340,7 +360,11 @@ class Fuzz:
         else:
             width = self.random.randint(1, 5)
             role = None if kind == "opaque" else self.one(*MOVES)
+            joints = [one for one in self.vectors if one.role == adapt.JOINT_POS]
+            if role and joints and self.maybe():
+                role, width = adapt.ACTION_JOINT_POS, joints[0].width
             fields.update(role=role, dim=width, **self.shaping(width))
+            fields["curve"] = self.some(0.15, self.curve)
             if role:
                 fields["part"] = self.some(0.1, lambda: "left")
                 fields["labels"] = self.some(0.2, lambda: [f"joint{i}" for i in range(width)])
@@ -370,6 +394,13 @@ class Fuzz:
         fields["stats"] = self.some(0.3, lambda: self.stats(width))
         fields["range"] = self.some(0.3, lambda: self.one((-1, 1), (0, 1)))
         fields["optional"] = self.maybe(0.1)
+        is_known = any(one.role == adapt.JOINT_POS for one in self.vectors)
+        if env.role == adapt.ACTION_JOINT_POS and self.maybe(0.6 if is_known else 0.1):
+            fields.update(delta=self.one("from_state", "cumulative"), binary=False)
+            fields.update(threshold=None, sticky=None, range=None)
+            fields["mask"] = self.some(
+                0.5, lambda: [True, *(self.maybe() for _ in range(width - 1))]
+            )
         if env.labels is not None and self.maybe(0.8) and width == env.width:
             fields["labels"] = self.random.sample(env.labels, len(env.labels))
         return adapt.Actuator(**fields)
@@ -482,6 +513,8 @@ class Fuzz:
             after = len(fields["labels"])
         elif fields.get("encoding") in ENCODINGS:
             after = WIDTHS[fields["encoding"]]
+        if known.encoding is None:
+            fields["curve"] = self.some(0.1, self.curve)
         fields["scale"] = self.some(0.15, lambda: self.numbers(after))
         fields["offset"] = self.some(0.15, lambda: self.numbers(after))
         if self.maybe(0.1) and fields.get("encoding") in (None, "euler_xyz"):
@@ -678,7 +711,10 @@ def check_action(space: gs.Space, action: Any, leading: Tuple[int, ...], framewo
     assert str(array.dtype) == expected, (array.dtype, expected)
     assert array.shape == (*leading, *space.shape)
     assert np.isfinite(array.astype(np.float64)).all()
-    if space.dtype.kind in "iub" and framework != "jax":
+    if isinstance(space, gs.MultiDiscrete):
+        rows = array.reshape(-1, *space.shape).astype(space.dtype)
+        assert all(space.contains(one) for one in rows), (array, space)
+    elif space.dtype.kind in "iub" and framework != "jax":
         assert (array >= space.low).all(), (array, space)
         assert (array <= space.high).all(), (array, space)
 
@@ -712,7 +748,8 @@ def attempt(seed: int, framework: str) -> bool:
         observation = sample(triple.observation_space)
         payload = adapter.transform_obs(convert(observation, framework))
         check_payload(triple.spec.input, payload, framework)
-        for leading in [[(3,)], [()], [(4,), (2, 3), ()]][step]:
+        batch = () if resolved._plan.action.sticky else ((2, 3),)  # which are several episodes
+        for leading in [[(3,)], [()], [(4,), *batch, ()]][step]:
             size = 10.0 ** float(rng.choice([-2, 0, 0, 1, 3, 10, 19, 30]))
             dtype = ("float32", "float64", "float16", "int64", "list")[seed % 5]
             output = rng.normal(size=(*leading, width)) * (

@@ -35,7 +35,7 @@ GROUPS = {
         adapt.Text,
         adapt.Custom,
     ),
-    "What both say": (adapt.Action, adapt.Actuator, adapt.Stats),
+    "What both say": (adapt.Action, adapt.Actuator, adapt.Curve, adapt.Stats),
 }
 
 HEAD = """# Adapter fields

@@ -978,6 +978,207 @@ CASES: List[Misdeclaration] = [
         "Actuator.range: expected the range to which clip=True clamps, got None",
     ),
     Misdeclaration(
+        "threshold-without-binary",
+        "Actions",
+        "Actuator(ACTION_GRIPPER, dim=1, threshold=0.5)",
+        "Actuator.threshold: expected None without binary=True, for which it decides, got 0.5",
+    ),
+    Misdeclaration(
+        "delta-unknown",
+        "Actions",
+        'Actuator(ACTION_JOINT_POS, dim=2, delta="relative")',
+        "Actuator.delta: expected None, 'from_state' or 'cumulative', got 'relative'",
+    ),
+    Misdeclaration(
+        "delta-of-a-rotation",
+        "Actions",
+        'Actuator(ACTION_EEF_ROT, encoding="rot6d", delta="from_state")',
+        "Actuator.delta: expected None beside a rotation's encoding: a sum is no rotation,"
+        " got 'from_state'",
+    ),
+    Misdeclaration(
+        "delta-of-a-binary",
+        "Actions",
+        'Actuator(ACTION_GRIPPER, dim=1, delta="from_state", binary=True)',
+        "Actuator.delta: expected None beside binary=True: low and high are no changes, got"
+        " 'from_state'",
+    ),
+    Misdeclaration(
+        "mask-without-delta",
+        "Actions",
+        "Actuator(ACTION_JOINT_POS, dim=2, mask=(True, False))",
+        "Actuator.mask: expected None without delta, of which it exempts elements, got"
+        " (True, False)",
+    ),
+    Misdeclaration(
+        "mask-of-another-width",
+        "Actions",
+        'Actuator(ACTION_JOINT_POS, dim=2, delta="from_state", mask=[True])',
+        "Actuator.mask: expected 2, one for each element, got (True,)",
+    ),
+    Misdeclaration(
+        "mask-of-nothing",
+        "Actions",
+        'Actuator(ACTION_JOINT_POS, dim=1, delta="from_state", mask=[False])',
+        "Actuator.mask: expected True for an element, or no delta, got (False,)",
+    ),
+    Misdeclaration(
+        "binary-rotation",
+        "Actions",
+        'Actuator(ACTION_EEF_ROT, encoding="rot6d", binary=True)',
+        "Actuator.binary: expected False beside a rotation's encoding, got True",
+    ),
+    Misdeclaration(
+        "curve-of-a-rotation",
+        "Actions",
+        'Actuator(ACTION_EEF_ROT, encoding="rot6d", curve=Curve("aloha_puppet_joint"))',
+        "Actuator.curve: expected None beside a rotation's encoding, got Curve(...)",
+    ),
+    Misdeclaration(
+        "curve-that-is-none",
+        "Actions",
+        'Actuator(ACTION_GRIPPER, dim=1, curve="aloha_puppet_joint")',
+        "Actuator.curve: expected Curve(...), got 'aloha_puppet_joint'",
+    ),
+    Misdeclaration(
+        "curve-unknown",
+        "Actions",
+        'Curve("aloha")',
+        "Curve.name: expected one of aloha_gripper_linkage, aloha_gripper_to_angular,"
+        " aloha_gripper_from_angular, aloha_gripper_to_angular_lerobot,"
+        " aloha_gripper_from_angular_lerobot, aloha_puppet_position, aloha_puppet_joint,"
+        " aloha_master_position, aloha_master_joint, or a table by x and y, got 'aloha'",
+    ),
+    Misdeclaration(
+        "curve-of-one-point",
+        "Actions",
+        "Curve(x=[1], y=[2])",
+        "Curve.x: expected two finite numbers or more, got (1,)",
+    ),
+    Misdeclaration(
+        "curve-that-goes-back",
+        "Actions",
+        "Curve(x=[0, 2, 1], y=[0, 1, 2])",
+        "Curve.x: expected numbers that rise from each to the next, got (0, 2, 1)",
+    ),
+    Misdeclaration(
+        "curve-that-stays",
+        "Actions",
+        "Curve(x=[0, 1, 2], y=[0, 1, 1])",
+        "Curve.y: expected numbers that rise from each to the next, or fall, got (0, 1, 1)",
+    ),
+    Misdeclaration(
+        "curve-of-two-widths",
+        "Actions",
+        "Curve(x=[0, 1, 2], y=[0, 1])",
+        "Curve.y: expected 3 numbers, one for each of x, got (0, 1)",
+    ),
+    Misdeclaration(
+        "curve-of-a-known-name",
+        "Actions",
+        'Curve("aloha_puppet_joint", x=[0, 1], y=[0, 1])',
+        "Curve.name: expected another name for a table, because this curve is known, got"
+        " 'aloha_puppet_joint'",
+    ),
+    Misdeclaration(
+        "curve-of-a-state-that-is-none",
+        "Actions",
+        'State(GRIPPER_POS, curve="aloha_puppet_joint")',
+        "State.curve: expected Curve(...), got 'aloha_puppet_joint'",
+    ),
+    Misdeclaration(
+        "curve-of-a-state-rotation",
+        "Actions",
+        'State(EEF_ROT, encoding="rot6d", curve=Curve("aloha_puppet_joint"))',
+        "State.curve: expected None beside a rotation's encoding, got Curve(...)",
+    ),
+    Misdeclaration(
+        "curve-of-a-model",
+        "Actions",
+        "act(CLOSE, Box(-1, 1), Actuator(ACTION_GRIPPER, dim=1,"
+        ' curve=Curve("aloha_puppet_joint")))',
+        "ModelSpec.output[0] (action/gripper).curve: expected None on the model's side,"
+        " because a curve belongs to what the env takes, got aloha_puppet_joint",
+    ),
+    Misdeclaration(
+        "curve-too-short",
+        "Actions",
+        "act(Actuator(ACTION_GRIPPER, dim=1, curve=Curve(x=[0, 1], y=[0, 1])), Box(-1, 1),"
+        " Actuator(ACTION_GRIPPER, dim=1, range=(-1, 1)))",
+        "EnvTags.action[0] (action/gripper).curve: expected one for the values from -1 to 1,"
+        " as they are declared, got table of 2 points, whose ends are 0 and 1",
+    ),
+    Misdeclaration(
+        "delta-of-an-env",
+        "Actions",
+        'act(Actuator(ACTION_JOINT_POS, dim=1, delta="from_state"), Box(-1, 1),'
+        " Actuator(ACTION_JOINT_POS, dim=1))",
+        "EnvTags.action[0] (action/joint_pos).delta: expected None on the env's side, which"
+        " says what the env takes, got 'from_state'; an env that takes changes has a role of"
+        " its own for them",
+    ),
+    Misdeclaration(
+        "delta-without-a-state",
+        "Actions",
+        "act(Actuator(ACTION_JOINT_POS, dim=1), Box(-1, 1), Actuator(ACTION_JOINT_POS,"
+        ' dim=1, delta="from_state"))',
+        "ModelSpec.output[0] (action/joint_pos).delta: expected the env to offer"
+        " 'proprio/joint_pos', to which changes are added, got only 'text/instruction'",
+    ),
+    Misdeclaration(
+        "delta-of-a-role-of-your-own",
+        "Actions",
+        'act(Actuator("hop", dim=1), Box(-1, 1), Actuator("hop", dim=1, delta="from_state"))',
+        "ModelSpec.output[0] (hop).delta: expected a role 'action/...', whose state is"
+        " 'proprio/...', got 'hop'",
+    ),
+    Misdeclaration(
+        "sticky-that-is-not-binary",
+        "Actions",
+        "act(CLOSE, Box(-1, 1), Actuator(ACTION_GRIPPER, dim=1, sticky=15))",
+        "ModelSpec.output[0] (action/gripper).sticky: expected None without binary=True on"
+        " either side, got 15",
+    ),
+    Misdeclaration(
+        "sticky-of-two-counts",
+        "Actions",
+        "act(Actuator(ACTION_GRIPPER, dim=1, sticky=5), Box(-1, 1), Actuator(ACTION_GRIPPER,"
+        " dim=1, sticky=15, binary=True))",
+        "ModelSpec.output[0] (action/gripper).sticky: expected 5, that of EnvTags.action[0]"
+        " (action/gripper), got 15",
+    ),
+    Misdeclaration(
+        "binary-that-is-always-low",
+        "Actions",
+        "act(CLOSE, Box(-1, 1), Actuator(ACTION_GRIPPER, dim=1, range=(0, 1), binary=True,"
+        " threshold=5))",
+        "ModelSpec.output[0] (action/gripper).threshold: expected one that parts the values"
+        " from 0 to 1, as they are declared, got 5: all would be low",
+    ),
+    Misdeclaration(
+        "binary-that-is-always-high",
+        "Actions",
+        "act(Actuator(ACTION_GRIPPER, dim=1, binary=True), Box(-1, 1),"
+        " Actuator(ACTION_GRIPPER, dim=1, range=(2, 3)))",
+        "EnvTags.action[0] (action/gripper).threshold: expected one that parts the values"
+        " from 2 to 3, as they are declared, got 0 (by default): all would be high",
+    ),
+    Misdeclaration(
+        "binary-of-one-value",
+        "Actions",
+        "act(Action(CLOSE, clip=(-1, 1)), Box(-1, 1), Actuator(ACTION_GRIPPER, dim=1,"
+        " scale=0, binary=True))",
+        "ModelSpec.output[0] (action/gripper).threshold: expected one that parts the values"
+        " from 0 to 0, as they are declared, got 0 (by default): all would be high",
+    ),
+    Misdeclaration(
+        "binary-outside-of-the-space",
+        "Actions",
+        "act(CLOSE, Box(0, 1), Actuator(ACTION_GRIPPER, dim=1, binary=True))",
+        "EnvTags.action[0] (action/gripper): expected low and high within the space's bounds"
+        " [0, 1], got -1 and 1; range=(low, high) of the env's side says what it takes",
+    ),
+    Misdeclaration(
         "actuator-scale-of-another-width",
         "Actions",
         "Actuator(ACTION_JOINT_POS, dim=3, scale=[1, 2])",
@@ -1000,29 +1201,29 @@ CASES: List[Misdeclaration] = [
         "dict-action-space",
         "Actions",
         'act(CLOSE, DictSpace({"gripper": Box(-1, 1)}), CLOSE)',
-        "EnvTags.action: expected a Box of one axis or a Discrete space, got Dict('gripper':"
-        " Box(-1.0, 1.0, (1,), float32)); other actions need an AdapterBase of your own",
+        "EnvTags.action: expected a Box of one axis, a Discrete or a MultiDiscrete space, got"
+        " Dict('gripper': Box(-1.0, 1.0, (1,), float32)); other actions need an AdapterBase of"
+        " your own",
     ),
     Misdeclaration(
         "tuple-action-space",
         "Actions",
         "act(CLOSE, TupleSpace([Box(-1, 1)]), CLOSE)",
-        "EnvTags.action: expected a Box of one axis or a Discrete space, got Tuple(Box(-1.0,"
-        " 1.0, (1,), float32)); other actions need an AdapterBase of your own",
+        "EnvTags.action: expected a Box of one axis, a Discrete or a MultiDiscrete space, got"
+        " Tuple(Box(-1.0, 1.0, (1,), float32)); other actions need an AdapterBase of your own",
     ),
     Misdeclaration(
-        "multi-discrete-action-space",
+        "widths-of-a-multi-discrete",
         "Actions",
-        "act(CLOSE, MultiDiscrete([2]), CLOSE)",
-        "EnvTags.action: expected a Box of one axis or a Discrete space, got"
-        " MultiDiscrete([2]); other actions need an AdapterBase of your own",
+        "act(CLOSE, MultiDiscrete([2, 3]), CLOSE)",
+        "EnvTags.action: expected actuators whose widths sum to 2, got 1",
     ),
     Misdeclaration(
         "two-axes-of-actions",
         "Actions",
         "act(CLOSE, Box(-1, 1, (1, 1)), CLOSE)",
-        "EnvTags.action: expected a Box of one axis or a Discrete space, got Box(-1.0, 1.0,"
-        " (1, 1), float32); other actions need an AdapterBase of your own",
+        "EnvTags.action: expected a Box of one axis, a Discrete or a MultiDiscrete space, got"
+        " Box(-1.0, 1.0, (1, 1), float32); other actions need an AdapterBase of your own",
     ),
     Misdeclaration(
         "discrete-of-several",
@@ -1149,17 +1350,17 @@ CASES: List[Misdeclaration] = [
         "data-of-no-kind",
         "Received data",
         'EnvTags.from_dict({"observation": None})',
-        "EnvTags.kind: expected one of dict, stats, actuator, action, image_tag,"
-        " state_tag, field, split, text_tag, env_tags, presence, image, state, constant,"
-        " concat, text, custom, model_spec, got None",
+        "EnvTags.kind: expected one of dict, stats, curve, actuator, action, image_tag, state_tag,"
+        " field, split, text_tag, env_tags, presence, image, state, constant, concat, text,"
+        " custom, model_spec, got None",
     ),
     Misdeclaration(
         "data-of-an-unknown-kind",
         "Received data",
         'EnvTags.from_dict({"kind": "env_tags", "observation": {"kind": "lidar"}})',
-        "EnvTags.observation.kind: expected one of dict, stats, actuator, action,"
-        " image_tag, state_tag, field, split, text_tag, env_tags, presence, image, state,"
-        " constant, concat, text, custom, model_spec, got 'lidar'",
+        "EnvTags.observation.kind: expected one of dict, stats, curve, actuator, action, image_tag,"
+        " state_tag, field, split, text_tag, env_tags, presence, image, state, constant, concat,"
+        " text, custom, model_spec, got 'lidar'",
     ),
     Misdeclaration(
         "data-with-an-unknown-field",

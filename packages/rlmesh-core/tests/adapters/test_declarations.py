@@ -44,6 +44,7 @@ IMAGE = adapt.Image(
     part="left_arm",
 )
 PAST_IMAGE = adapt.Image("my/eye", crop_area=0.9, dtype="float16", normalize=STATS, offsets=(4, 0))
+TABLE = adapt.Curve("pull", x=(0, 0.5, 1), y=(3, 2.5, -1), inverse=True)
 STATE = adapt.State(
     role=adapt.JOINT_POS,
     dim=3,
@@ -51,6 +52,7 @@ STATE = adapt.State(
     optional=True,
     fill=0.25,
     range=(-1, 1),
+    curve=TABLE,
     scale=(2, 0.5, 1),
     offset=-1,
     stats=STATS,
@@ -91,6 +93,8 @@ ACTUATOR = adapt.Actuator(
     invert=True,
     threshold=0.25,
     binary=True,
+    sticky=15,
+    curve=TABLE,
     clip=True,
     fill=-1,
     optional=True,
@@ -100,8 +104,9 @@ ACTUATOR = adapt.Actuator(
     reference="target",
     part="left_arm",
 )
+CHANGE = adapt.Actuator(adapt.ACTION_JOINT_VEL, dim=2, delta="cumulative", mask=(True, False))
 ACTION = adapt.Action(
-    ACTUATOR, adapt.Actuator(adapt.ACTION_DELTA_ROT, encoding="rot6d"), clip=(-1, 1)
+    ACTUATOR, CHANGE, adapt.Actuator(adapt.ACTION_DELTA_ROT, encoding="rot6d"), clip=(-1, 1)
 )
 FIELD = adapt.Field(
     adapt.JOINT_POS,
@@ -145,6 +150,9 @@ DECLARATIONS: List[Any] = [
     adapt.Custom(entrypoint="my_package.my_module:preprocess"),
     ACTUATOR,
     adapt.Actuator(dim=3),
+    CHANGE,
+    TABLE,
+    adapt.Curve("aloha_gripper_linkage"),
     adapt.Actuator("my/turn", encoding="euler_xyz"),
     ACTION,
     FIELD,
@@ -585,7 +593,7 @@ actuators = st.builds(
     st.none() | st.just("my/move"),
     dim=st.integers(1, 9),
     scale=st.none() | numbers,
-    threshold=st.none() | numbers,
+    sticky=st.none() | st.integers(1, 99),
     invert=st.booleans(),
     range=st.none() | pairs,
     part=parts,

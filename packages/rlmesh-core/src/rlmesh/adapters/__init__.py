@@ -19,6 +19,7 @@ from ._rotations import CustomEncoding
 from ._steps import Advisory
 from .actions import Action, Actuator
 from .adapter import Adapter, AdapterBase
+from .curves import Curve
 from .inputs import Concat, Constant, Custom, Image, ModelSpec, State, Text
 from .presence import Presence
 from .resolve import resolve, resolve_from_contract, tag
@@ -73,6 +74,7 @@ __all__ = [
     # What both say
     "Action",
     "Actuator",
+    "Curve",
     "Stats",
     "CustomEncoding",
     # Roles

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from rlmesh._values.dtypes import DTYPES
-from rlmesh._values.ops import Ops
 from rlmesh.errors import AdapterResolutionError
-from rlmesh.spaces import Box, Discrete, Space
+from rlmesh.spaces import Box, Discrete, MultiDiscrete, Space
 
 from . import _steps as steps
-from ._casts import cast, inside
-from ._encodings import name_of
+from ._casts import cast
+from ._deltas import Base, States
+from ._driving import Elements, Pair
+from ._integers import integer_dtype, limits_of, round_into
 from ._plain import sum_text
-from ._steps import Advisory, Row, Step
+from ._steps import Advisory, Step
+from ._sticky import Sticky
 from .actions import Action, Actuator
 
 
@@ -25,15 +26,31 @@ class ActuatorPlan(NamedTuple):
         name: The env's actuator, for errors and `explain`.
         source: The first element of the model's vector that drives it; None for what is filled.
         width: Number of elements of the model's.
+        size: Number of elements of the env's.
         steps: What is done with them.
         fill: The values where nothing drives it.
+        base: The state that is added then; None where the model gives no changes.
+        last: What is done after that.
+        is_moved: Whether integers stay what they are, except for their order and limits.
+        ends: The low and the high value of each element; empty where it is not binary.
     """
 
     name: str
     source: Optional[int]
     width: int
+    size: int
     steps: List[Step]
     fill: Sequence[float] = ()
+    base: Optional[Base] = None
+    last: Sequence[Step] = ()
+    is_moved: bool = False
+    ends: Sequence[Tuple[float, float]] = ()
+
+    @property
+    def lines(self) -> List[Step]:
+        """What is done with them, as `explain` says it."""
+        added = [] if self.base is None else [Step(self.base.line, lambda ops, value: value)]
+        return [*self.steps, *added, *self.last]
 
 
 class ActionPlan(NamedTuple):
@@ -47,6 +64,7 @@ class ActionPlan(NamedTuple):
         dtype: The dtype in which all this is computed.
         space: The env's action space.
         names: The model's actuators with the elements of each, for errors.
+        sticky: The elements of the env's vector whose changes stay.
     """
 
     width: int
@@ -56,6 +74,31 @@ class ActionPlan(NamedTuple):
     dtype: str
     space: Space[Any]
     names: List[Tuple[str, int, int]]
+    sticky: List[Sticky]
+
+    @property
+    def bases(self) -> List[Base]:
+        """The states that are added, in the order of the parts."""
+        return [part.base for part in self.parts if part.base is not None]
+
+    @property
+    def ends(self) -> Dict[int, Tuple[float, float]]:
+        """The low and the high value of each element of the env's that has no others."""
+        found: Dict[int, Tuple[float, float]] = {}
+        start = 0
+        for part in self.parts:
+            found.update(enumerate(part.ends, start))
+            start += part.size
+        return found
+
+    @property
+    def computed(self) -> List[bool]:
+        """For each element of the env's, whether it comes from calculations with floats."""
+        return [
+            part.source is not None and not part.is_moved
+            for part in self.parts
+            for _ in range(part.size)
+        ]
 
 
 def check_action(action: Action, space: Space[Any]) -> None:
@@ -64,15 +107,7 @@ def check_action(action: Action, space: Space[Any]) -> None:
     Raises:
         AdapterResolutionError: They do not fit; the message names the actuator.
     """
-    if isinstance(space, Discrete):
-        bounds = [(float(space.start), float(space.start + space.n - 1))]
-    elif isinstance(space, Box) and len(space.shape) == 1:
-        bounds = list(zip(space.low.flat(), space.high.flat()))
-    else:
-        raise AdapterResolutionError(
-            "EnvTags.action: expected a Box of one axis or a Discrete space, got"
-            f" {space}; other actions need an AdapterBase of your own"
-        )
+    bounds = _bounds(space)
     if action.width != len(bounds):
         raise AdapterResolutionError(
             f"EnvTags.action: expected actuators whose widths sum to {len(bounds)}, got"
@@ -84,6 +119,11 @@ def check_action(action: Action, space: Space[Any]) -> None:
             raise AdapterResolutionError(
                 f"{name}.stats: expected None on the env's side, whose values are in real units,"
                 f" got {actuator.stats!r}"
+            )
+        if actuator.delta is not None:
+            raise AdapterResolutionError(
+                f"{name}.delta: expected None on the env's side, which says what the env takes, got"
+                f" {actuator.delta!r}; an env that takes changes has a role of its own for them"
             )
         if actuator.range is not None:
             for low, high in bounds[start : start + actuator.width]:
@@ -98,25 +138,63 @@ def check_action(action: Action, space: Space[Any]) -> None:
         start += actuator.width
 
 
-def plan_action(env: Action, space: Space[Any], model: Action, notes: List[Advisory]) -> ActionPlan:
+def _bounds(space: Space[Any]) -> List[Tuple[float, float]]:
+    """Return the lowest and highest value of each element of an action."""
+    if isinstance(space, (Discrete, MultiDiscrete)):
+        return [(float(low), float(high)) for low, high in limits_of(space)]
+    if isinstance(space, Box) and len(space.shape) == 1:
+        return list(zip(space.low.flat(), space.high.flat()))
+    raise AdapterResolutionError(
+        "EnvTags.action: expected a Box of one axis, a Discrete or a MultiDiscrete space, got"
+        f" {space}; other actions need an AdapterBase of your own"
+    )
+
+
+def plan_action(
+    env: Action, space: Space[Any], model: Action, states: States, notes: List[Advisory]
+) -> ActionPlan:
     """Return how the env's action comes from the model's vector.
 
     Raises:
         AdapterResolutionError: It cannot; the message names the actuator and the field.
     """
     check_action(env, space)
-    sources = _sources(model)
+    dtype = integer_dtype(space)
+    bounds, sources = _bounds(space), _sources(model)
     used: List[int] = []
     parts: List[ActuatorPlan] = []
+    sticky: List[Sticky] = []
+    is_exact = bool(dtype) and env.clip is None and model.clip is None
+    start = 0
     for actuator, name in _named(env, "EnvTags.action"):
+        stop = start + actuator.width
         match = _match(actuator, env, sources, name) if actuator.role is not None else None
         if match is None:
             parts.append(_filled(actuator, name, _titles(model), notes))
-            continue
-        index, start, driver, driver_name = match
-        used.append(index)
-        work = _Pair(driver, actuator, driver_name, name, notes)
-        parts.append(ActuatorPlan(name, start, driver.width, work.plan()))
+        else:
+            index, source, driver, driver_name = match
+            used.append(index)
+            elements = Elements(
+                bounds[start:stop], dtype or str(space.dtype), bool(dtype), env.clip
+            )
+            names = (driver_name, name)
+            pair = Pair(driver, actuator, names, model.clip, elements, states, notes)
+            driven = pair.plan()
+            parts.append(
+                ActuatorPlan(
+                    name,
+                    source,
+                    driver.width,
+                    actuator.width,
+                    driven.steps,
+                    base=driven.base,
+                    last=driven.last,
+                    is_moved=driven.is_moved and is_exact,
+                )
+            )
+            if driven.sticky:
+                sticky.append(Sticky(start, stop, driven.sticky))
+        start = stop
     for index, (_, driver, name) in enumerate(sources):
         if driver.role is not None and index not in used:
             if not driver.optional:
@@ -127,71 +205,25 @@ def plan_action(env: Action, space: Space[Any], model: Action, notes: List[Advis
             text = "the env has no use for it, so that it is dropped"
             notes.append(Advisory("caution", name, text))
     last = [] if env.clip is None else [steps.clamp(*env.clip)]
+    last += round_into(limits_of(space), dtype) if dtype else [cast(str(space.dtype))]
+    is_wide = any(part.base is not None and part.base.is_wide for part in parts)
     return ActionPlan(
         width=model.width,
         first=[] if model.clip is None else [steps.clamp(*model.clip)],
         parts=parts,
-        last=[*last, *_into(space)],
-        dtype="float64" if _is_wide(space) else "float32",
+        last=last,
+        dtype="float64" if is_wide or _is_wide(space) else "float32",
         space=space,
         names=[(name, start, start + driver.width) for start, driver, name in sources],
+        sticky=sticky,
     )
 
 
 def _is_wide(space: Space[Any]) -> bool:
     """Whether single precision cannot tell all of the space's values apart."""
-    if isinstance(space, Box) and DTYPES[space.dtype].kind in "fV":
-        return space.dtype == "float64"
-    return any(abs(bound) > 2**24 for pair in _limits(space) for bound in pair)
-
-
-def _limits(space: Space[Any]) -> List[Tuple[int, int]]:
-    """Return the lowest and highest integer of each element."""
-    if isinstance(space, Discrete):
-        return [(space.start, space.start + space.n - 1)]
-    assert isinstance(space, Box)
-    return [(int(low), int(high)) for low, high in zip(space.low.flat(), space.high.flat())]
-
-
-def _into(space: Space[Any]) -> List[Step]:
-    """Return the steps from numbers to the space's dtype."""
-    assert isinstance(space, (Box, Discrete))
-    dtype = "int64" if isinstance(space, Discrete) else space.dtype
-    if DTYPES[dtype].kind in "fV":
-        return [cast(dtype)]
-    limits = _limits(space)
-    lows, highs = (Row([float(bound) for bound in side]) for side in zip(*limits))
-    rows: Dict[Tuple[str, str], Tuple[Row, Row]] = {}
-
-    def bound(ops: Ops, value: Any) -> Any:
-        # Frameworks may lack the wide dtypes, and then use narrower ones by the same name.
-        zero = ops.xp.zeros_like(value)
-        have, given = steps.dtype_name(value), steps.dtype_name(ops.astype(zero, dtype))
-        if (have, given) not in rows:
-            rows[have, given] = _inward(limits, have, given)
-        low, high = (row.on(ops, value) for row in rows[have, given])
-        value = ops.xp.where(value < low, zero + low, value)
-        return ops.xp.where(value > high, zero + high, value)
-
-    return [
-        Step("rounded half to even", lambda ops, value: ops.xp.round(value)),
-        Step(f"clamped to [{lows.text}, {highs.text}]", bound),
-        steps.astype(dtype),
-    ]
-
-
-def _inward(limits: Sequence[Tuple[int, int]], have: str, given: str) -> Tuple[Row, Row]:
-    """Return the bounds that a float dtype can express, within the bounds and an integer dtype.
-
-    A bound that is rounded outwards, as 2**63 - 1 would be, may overflow when it is cast.
-    """
-    least, most = DTYPES[given].limits
-    pairs = [
-        inside(min(max(low, least), most), min(max(high, least), most), have)
-        for low, high in limits
-    ]
-    # Bounds with no number of the float dtype between them leave the one below.
-    return Row([min(pair) for pair in pairs]), Row([high for _, high in pairs])
+    if not integer_dtype(space):
+        return str(space.dtype) == "float64"
+    return any(abs(bound) > 2**24 for pair in limits_of(space) for bound in pair)
 
 
 def _filled(actuator: Actuator, name: str, emitted: str, notes: List[Advisory]) -> ActuatorPlan:
@@ -207,7 +239,8 @@ def _filled(actuator: Actuator, name: str, emitted: str, notes: List[Advisory]) 
     fill = actuator.fill
     if actuator.clip and actuator.range is not None:
         fill = min(max(fill, actuator.range[0]), actuator.range[1])
-    return ActuatorPlan(name, None, actuator.width, [], [fill] * actuator.width)
+    size = actuator.width
+    return ActuatorPlan(name, None, size, size, [], [fill] * size)
 
 
 def _named(action: Action, where: str) -> List[Tuple[Actuator, str]]:
@@ -270,110 +303,3 @@ def _match(
                 " part=... would tell which goes with which"
             )
     return open_ended[0]
-
-
-class _Pair:
-    """A model's actuator and the env's that it drives."""
-
-    def __init__(
-        self,
-        model: Actuator,
-        env: Actuator,
-        model_name: str,
-        env_name: str,
-        notes: List[Advisory],
-    ) -> None:
-        self.model, self.env = model, env
-        self.model_name, self.env_name, self.notes = model_name, env_name, notes
-
-    def fail(self, field: str, expected: Any, got: Any) -> AdapterResolutionError:
-        return AdapterResolutionError(
-            f"{self.model_name}.{field}: expected {expected}, that of {self.env_name}, got {got!r}"
-        )
-
-    def plan(self) -> List[Step]:
-        model, env = self.model, self.env
-        self._check_agreement()
-        found: List[Step] = []
-        if model.stats is not None:
-            found.append(steps.denormalise(model.stats, model.width))
-        if model.encoding is not None and env.encoding is not None:
-            found += steps.rotate(model.encoding, env.encoding)
-        found += self._mapped()
-        width = model.width if model.encoding is None else env.width
-        found += self._scaled(model, width, self.model_name)
-        found += self._ordered()
-        found += self._scaled(env, env.width, self.env_name)
-        if model.binary or env.binary:
-            found.append(Step(">= 0 -> +1, else -1", _binary))
-        if env.clip:
-            assert env.range is not None
-            found.append(steps.clamp(*env.range))
-        elif model.clip:
-            text = (
-                "clip of the model's side does nothing; that of the env's side, or of Action, does"
-            )
-            self.notes.append(Advisory("info", self.model_name, text))
-        return found
-
-    def _check_agreement(self) -> None:
-        model, env = self.model, self.env
-        for field in ("frame", "reference"):
-            have, wanted = getattr(model, field), getattr(env, field)
-            if None not in (have, wanted) and have != wanted:
-                raise self.fail(field, repr(wanted), have)
-        if (model.encoding is None) != (env.encoding is None):
-            raise AdapterResolutionError(
-                f"{self.model_name}.encoding: expected {name_of(env.encoding)}, that of"
-                f" {self.env_name}, got {name_of(model.encoding)}; a rotation has one on both sides"
-            )
-        is_ordered = model.labels is not None and env.labels is not None
-        if model.encoding is None and model.width != env.width and not is_ordered:
-            raise self.fail("dim", env.width, model.width)
-
-    def _mapped(self) -> List[Step]:
-        model, env = self.model, self.env
-        if model.range is not None and env.range is not None:
-            if model.range == env.range:
-                return []
-            return [steps.map_range(model.range[:1], model.range[1:], *env.range)]
-        if model.range is not None or env.range is not None:
-            side = "the model" if env.range is None else "the env"
-            text = f"only {side} declares a range, so that nothing is mapped"
-            self.notes.append(Advisory("caution", self.env_name, text))
-        return []
-
-    def _scaled(self, side: Actuator, width: int, name: str) -> List[Step]:
-        found: List[Step] = []
-        if side.scale is not None:
-            found.append(steps.scale_by(steps.row(side.scale, width, f"{name}.scale")))
-        if side.offset is not None:
-            found.append(steps.shift_by(steps.row(side.offset, width, f"{name}.offset")))
-        if side.invert:
-            found.append(Step("negated", lambda ops, value: -value))
-        if side.threshold is not None:
-            threshold = side.threshold
-            found.append(Step(f"minus {threshold:g}", lambda ops, value: value - threshold))
-        return found
-
-    def _ordered(self) -> List[Step]:
-        have, wanted = self.model.labels, self.env.labels
-        if have is None or wanted is None:
-            if have is not None or wanted is not None:
-                side = "the model" if wanted is None else "the env"
-                text = f"only {side} names the elements, so that their order is taken as it is"
-                self.notes.append(Advisory("info", self.env_name, text))
-            return []
-        unknown = [label for label in wanted if label not in have]
-        if unknown:
-            raise self.fail("labels", f"all of {list(wanted)}", list(have))
-        unused = [label for label in have if label not in wanted]
-        if unused:
-            raise self.fail("labels", f"only {list(wanted)}", list(have))
-        indices = [list(have).index(label) for label in wanted]
-        return steps.pick(indices, len(have), f"in the order {', '.join(wanted)}")
-
-
-def _binary(ops: Ops, value: Any) -> Any:
-    ones = ops.xp.ones_like(value)
-    return ops.xp.where(value >= 0, ones, -ones)

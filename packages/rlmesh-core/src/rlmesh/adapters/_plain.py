@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 from typing import Any, Sequence
 
-_LARGEST = 3.4028234663852886e38
+LARGEST = 3.4028234663852886e38
 """Of float32, in which most values are computed."""
 
 _TINIEST = 2.0**-126
@@ -42,7 +42,7 @@ def is_number(value: Any) -> bool:
     """Whether a value is a number that float32 can hold, and no bool."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return -_LARGEST <= value <= _LARGEST
+    return -LARGEST <= value <= LARGEST
 
 
 def is_divisor(value: float) -> bool:

@@ -6,9 +6,10 @@ from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, U
 
 from rlmesh._values.dtypes import DTYPES
 from rlmesh._values.ops import Ops
-from rlmesh.spaces import Discrete
+from rlmesh.spaces import Discrete, MultiDiscrete
 
 from ._actuators import ActionPlan
+from ._integers import clamp_into, integer_dtype, limits_of
 from ._steps import Advisory, Step, as_float, dtype_name, run
 
 Path = Tuple[Any, ...]
@@ -239,29 +240,73 @@ def compile_initial(plan: Plan, ops: Ops, device: Any) -> Callable[..., Any]:
     return ops.jit(initial)
 
 
-def compile_action(plan: ActionPlan, ops: Ops) -> Callable[[Any], Any]:
-    """Return a function from the model's output to the env's action, and whether it is finite."""
+def compile_action(plan: ActionPlan, ops: Ops) -> Callable[[Any, Sequence[Any]], Any]:
+    """Return a function from the model's output to the env's action, and whether it is finite.
 
-    def action(output: Any) -> Any:
-        output = ops.astype(output, plan.dtype)
-        is_finite = ops.xp.isfinite(output).all()
+    It takes the leaves of the observation that are added to, too: one for each of `plan.bases`.
+    Where an actuator is sticky, what it returns has yet to be given its shape by `shaped`.
+    """
+
+    def action(output: Any, states: Sequence[Any]) -> Any:
+        numbers = ops.astype(output, plan.dtype)
+        is_finite = ops.xp.isfinite(numbers).all()
         if not ops.traces and not is_finite:
             return None, is_finite
-        value = run(ops, plan.first, output)
+        value = run(ops, plan.first, numbers)
         parts = []
+        unused = iter(states)
         for part in plan.parts:
             if part.source is None:
                 zero = ops.xp.zeros_like(value[..., :1])
                 parts += [zero + number for number in part.fill]
-            else:
-                driven = value[..., part.source : part.source + part.width]
-                parts.append(run(ops, part.steps, driven))
+                continue
+            driven = run(ops, part.steps, value[..., part.source : part.source + part.width])
+            if part.base is not None:
+                driven = part.base.add(ops, driven, next(unused))
+                is_finite = is_finite & ops.xp.isfinite(driven).all()
+            parts.append(run(ops, part.last, driven))
+        if not ops.traces and not is_finite:
+            return None, is_finite
         joined = parts[0] if len(parts) == 1 else ops.xp.concatenate(parts, -1)
         made = run(ops, plan.last, joined)
-        is_scalar = isinstance(plan.space, Discrete)
-        return made[..., 0] if is_scalar else made, is_finite
+        kind = DTYPES.get(dtype_name(output))
+        if kind is not None and kind.is_integer and any(part.is_moved for part in plan.parts):
+            made = _with_integers(plan, ops, output, made)
+        return made if plan.sticky else shaped(plan, made), is_finite
 
     return ops.jit(action)
+
+
+def _with_integers(plan: ActionPlan, ops: Ops, output: Any, made: Any) -> Any:
+    """Return actions in which integers of the model that stay what they are did not become floats.
+
+    Args:
+        plan: How the actions come about.
+        ops: The framework's functions.
+        output: What the model emits.
+        made: The actions by way of floats, without their shape.
+    """
+    limits, dtype = limits_of(plan.space), integer_dtype(plan.space)
+    parts = []
+    start = 0
+    for part in plan.parts:
+        stop = start + part.size
+        if part.is_moved and part.source is not None:
+            driven = run(ops, part.steps, output[..., part.source : part.source + part.width])
+            parts.append(clamp_into(ops, driven, limits[start:stop], dtype))
+        else:
+            parts.append(made[..., start:stop])
+        start = stop
+    return parts[0] if len(parts) == 1 else ops.xp.concatenate(parts, -1)
+
+
+def shaped(plan: ActionPlan, made: Any) -> Any:
+    """Return actions in the shape of the env's space, of their elements along the last axis."""
+    if isinstance(plan.space, Discrete):
+        return made[..., 0]
+    if isinstance(plan.space, MultiDiscrete) and len(plan.space.shape) != 1:
+        return made.reshape((*made.shape[:-1], *plan.space.shape))
+    return made
 
 
 def copied(ops: Ops, array: Any) -> Any:

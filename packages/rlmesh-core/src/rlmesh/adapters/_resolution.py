@@ -14,6 +14,7 @@ from ._actuators import ActionPlan, plan_action
 from ._casts import cast
 from ._checks import history_of
 from ._declaration import leaves_of, map_tree, path_text
+from ._deltas import States
 from ._encodings import name_of
 from ._leaves import ImageLeaf, Offers, VectorLeaf, bind, offers_of
 from ._pictures import plan_picture
@@ -83,7 +84,8 @@ def resolve_plan(
         for i, actuator in enumerate(spec.output.actuators)
     ]
     space: Space[Any] = as_space(action_space, "action_space")
-    action = plan_action(tags.action, space, spec.output, resolution.notes)
+    states = States(resolution.offers, resolution.read)
+    action = plan_action(tags.action, space, spec.output, states, resolution.notes)
     resolution.lines += _action_lines(action)
     return Plan(
         payload=payload,
@@ -155,7 +157,7 @@ class _Resolution:
             part: Part = made_up
             source = f"made up ({spec.fill})"
         else:
-            part = Read(self._read(leaf.path), plan.steps)
+            part = Read(self.read(leaf.path), plan.steps)
             axis = f"x{leaf.channels}" if leaf.has_channel_axis else ""
             source = f"{path_text('observation', leaf.path)} ({leaf.height}x{leaf.width}{axis})"
         history = history_of(spec)
@@ -372,7 +374,7 @@ class _Resolution:
                 f" encoding {name_of(leaf.encoding)} of {leaf.name}"
             )
         self._explain(f"{where}.initial", _source(plan, state), plan.steps, (), 0)
-        return Read(self._read(leaf.path), [_FLAT, *plan.steps])
+        return Read(self.read(leaf.path), [_FLAT, *plan.steps])
 
     def _part(self, plan: VectorPlan, spec: State, dtype: Optional[str] = None) -> Part:
         if plan.leaf is None:
@@ -382,9 +384,9 @@ class _Resolution:
         if spec.source == "pending_actions":
             assert spec.stack is not None
             return Pending(spec.stack, plan.steps)
-        return Read(self._read(plan.leaf.path), [_FLAT, *plan.steps])
+        return Read(self.read(plan.leaf.path), [_FLAT, *plan.steps])
 
-    def _read(self, path: Path) -> int:
+    def read(self, path: Path) -> int:
         """Return the index of a leaf that is read."""
         if path not in self.reads:
             self.reads.append(path)
@@ -430,7 +432,7 @@ def _action_lines(action: ActionPlan) -> List[str]:
             lines += plans.lines_of(part.name, f"filled with {part.fill[0]:g}", [])
         else:
             stop = part.source + part.width
-            lines += plans.lines_of(part.name, f"output[{part.source}:{stop}]", part.steps)
+            lines += plans.lines_of(part.name, f"output[{part.source}:{stop}]", part.lines)
     return lines + plans.lines_of("action", "all of the above", action.last)
 
 

@@ -10,6 +10,7 @@ from rlmesh.errors import AdapterResolutionError
 
 from . import _steps as steps
 from ._casts import cast
+from ._curves import check_curve, curve_step
 from ._encodings import Encoding, checked_offset, name_of, width_of
 from ._leaves import Bounds, VectorLeaf, is_finite
 from ._plausible import unlikely
@@ -68,6 +69,7 @@ def plan_state(spec: State, leaf: VectorLeaf, where: str, notes: List[Advisory])
     work.select()
     work.order()
     work.map_range()
+    work.bend()
     work.scale()
     work.check_plausible()
     work.normalise()
@@ -237,6 +239,13 @@ class _Work:
             raise self.fail("range", "an env range that is not empty", list(self.bounds))
         if any(pair != target for pair in self.bounds):
             self._compute(steps.map_range(low, high, *target))
+
+    def bend(self) -> None:
+        curve, target = self.spec.curve, self.spec.range
+        if curve is not None:
+            if target is not None:
+                check_curve(curve, target, f"{self.where}.curve")
+            self._compute(curve_step(curve))
 
     def scale(self) -> None:
         spec, width = self.spec, self.width

@@ -23,16 +23,18 @@ from rlmesh._text import printable
 from rlmesh._values.numpy_bridge import NumpyBridge
 from rlmesh._values.registry import backend_names, import_backend
 from rlmesh._values.tensor import Tensor
-from rlmesh.backends import Backend
+from rlmesh.backends import Backend, Ops
 from rlmesh.errors import AdapterResolutionError, InvalidValue
 from rlmesh.spaces import Discrete
 from rlmesh.spaces._advice import for_tree
 
 from . import _plan as plans
-from ._declaration import path_text
+from ._declaration import is_count, path_text
+from ._integers import check_backend
 from ._plan import ArrayLeaf, Path, Plan
 from ._resolution import leaves_of_plan
-from ._steps import Advisory, dtype_name
+from ._steps import Advisory, dtype_name, run
+from ._sticky import hold, nothing_held
 
 _NO_OUTPUTS = plans.Outputs()
 
@@ -130,8 +132,11 @@ class Adapter(AdapterBase):
             deque(maxlen=max(*leaf.history, 1)) for leaf in self._stacks
         ]
         self._chunk: Sequence[Any] = ()  # the last outputs, one for each action
-        self._executed = 0  # how many of these
+        self._length = 0  # how many actions these are
+        self._executed = 0  # how many of them the env has executed
         self._before: Optional[Any] = None  # the output for the action executed before them
+        self._states: Optional[List[Any]] = None
+        self._held = [nothing_held(self._plan.action.sticky)]
 
     def transform_obs(self, observation: Any) -> Any:
         """Return the model's payload for an observation of the env.
@@ -147,6 +152,7 @@ class Adapter(AdapterBase):
         functions = self._functions.ready(observation)
         raws = [functions.raw(observation, path) for path in self._plan.reads]
         outputs = self._outputs(raws)
+        self._states = functions.states(raws)
         if self._stacks and not self._pasts[0]:
             # Compiled functions are for a past of some length, so that there is one from the start.
             self._begin(self._frames(raws, outputs))
@@ -165,7 +171,7 @@ class Adapter(AdapterBase):
 
     def observe(self, observation: Any) -> None:
         """Take note of an observation for which no payload is wanted."""
-        if self.needs_every_step:
+        if self._stacks:
             functions = self._functions.ready(observation)
             raws = [functions.raw(observation, path) for path in self._plan.reads]
             currents = self._frames(raws, self._outputs(raws))
@@ -177,9 +183,10 @@ class Adapter(AdapterBase):
     def executed(self, count: int) -> None:
         """Take note of how many actions of the last chunk the env has executed.
 
-        The last of them is the previous action, the ones after it are pending. A chunk of which
-        nothing is said counts as one executed action, and one more for each `observe` since, so
-        that there is no need to call this where `observe` is called for every step.
+        The last of them is the previous action, the ones after it are pending, and what is sticky
+        goes on from there. A chunk of which nothing is said counts as one executed action, and one
+        more for each `observe` since, so that there is no need to call this where `observe` is
+        called for every step.
 
         Args:
             count: The number of actions, from the start of what `transform_action` took last. 0 is
@@ -188,10 +195,10 @@ class Adapter(AdapterBase):
         Raises:
             InvalidValue: The chunk has not as many.
         """
-        if self._uses_outputs and not 0 <= count <= len(self._chunk):
+        if not is_count(count, 0) or count > self._length:
             raise InvalidValue(
-                f"executed: expected a number from 0 to {len(self._chunk)}, of the last chunk's"
-                f" actions, got {count}"
+                f"executed: expected a number from 0 to {self._length}, of the last chunk's"
+                f" actions, got {count!r:.200}"
             )
         self._executed = count
 
@@ -209,18 +216,58 @@ class Adapter(AdapterBase):
         Raises:
             InvalidValue: The output has another width, or is not finite.
         """
+        actions = self.hold(self.move(output))
+        is_one_number = isinstance(self._plan.action.space, Discrete) and not actions.ndim
+        return int(actions) if is_one_number else actions
+
+    def move(self, output: Any) -> Any:
+        """Return the env's action for an output of the model, before anything is held.
+
+        Where an actuator is sticky, that is left to `hold`: a run averages chunks in between.
+        """
+        plan = self._plan.action
+        if plan.bases and self._states is None:
+            raise InvalidValue(
+                "transform_action: expected a transform_obs in this episode before it, got none:"
+                f" the model's changes are added to {plan.bases[0].name}"
+            )
         functions = self._functions.ready(output)
         vector = functions.vector(output)
-        action, is_finite = functions.action(vector)
+        action, is_finite = functions.action(vector, self._states or [])
         if not is_finite.item():  # not bool(), which takes JAX three times as long
             self._raise_infinite(vector)
+        # What is sticky goes on after the last action that was executed.
+        self._held = [self._held[min(self._executed, len(self._held) - 1)]]
         if self._uses_outputs:
             self._before = self._last_output()
             # The model may write its next output into this one.
             self._chunk = functions.rows(vector)
+        self._length = math.prod(vector.shape[:-1])
         self._executed = 1
-        is_one_number = vector.ndim == 1 and isinstance(self._plan.action.space, Discrete)
-        return int(action) if is_one_number else action
+        return action
+
+    def hold(self, actions: Any) -> Any:
+        """Return actions of `move` whose changes stay where an actuator is sticky.
+
+        Args:
+            actions: Of shape `(A,)` or `(H, A)`, in the order in which they are executed.
+        """
+        plan = self._plan.action
+        if not plan.sticky:
+            return actions
+        if actions.ndim > 2:
+            raise InvalidValue(
+                "the model's output: expected that of one episode, of shape (A,) or (H, A), for an"
+                f" actuator that is sticky, got a batch of shape {tuple(actions.shape)}"
+            )
+        held = self._held[0]
+        actions, after = hold(plan.sticky, self._functions.ops, actions, held)
+        self._held = [held, *after]
+        return plans.shaped(plan, actions)
+
+    def ends(self) -> Mapping[int, Tuple[float, float]]:
+        """Return the low and the high value of each element of the action that has no others."""
+        return self._plan.action.ends
 
     def reads(self) -> Optional[Sequence[Path]]:
         """Return the leaves of the observation that are read; None for all of them."""
@@ -345,6 +392,13 @@ class Adapter(AdapterBase):
                 raise InvalidValue(
                     f"{name}: expected finite numbers from the model, got {values[:8]}"
                 )
+        for base, state in zip(self._plan.action.bases, self._states or ()):
+            values = run(self._functions.ops, base.steps, state).tolist()
+            if not all(map(math.isfinite, values)):
+                raise InvalidValue(
+                    f"{base.name}: expected finite numbers, to which the model's changes are added,"
+                    f" got {values[:8]}"
+                )
         # One of them is too large for the action's dtype.
         raise InvalidValue(f"the model's output: expected finite numbers, got {rows[0][:8]}")
 
@@ -363,12 +417,14 @@ class _Functions:
         payload: See `compile_payload`.
         initial: See `compile_initial`.
         action: See `compile_action`.
+        ops: The framework's functions.
     """
 
     frames: Callable[..., Any]
     payload: Callable[..., Any]
     initial: Callable[..., Any]
     action: Callable[..., Any]
+    ops: Ops
 
     def __init__(
         self,
@@ -395,8 +451,10 @@ class _Functions:
         return self
 
     def _compile(self, backend: Backend) -> None:
+        action = self._plan.action
+        check_backend(action.space, action.computed, backend, self._device)
         self._backend = backend
-        self._ops = ops = backend.ops
+        self.ops = ops = backend.ops
         self._check_precision(backend)
         self.frames = plans.compile_frames(self._leaves, ops, self._device)
         self.payload = plans.compile_payload(self._leaves, ops, self._device)
@@ -437,7 +495,12 @@ class _Functions:
                 f" got {type(value).__name__}"
             )
         dtype = "int64" if isinstance(value, int) else "float32"
-        return self._ops.constant(value, dtype, self._device)
+        return self.ops.constant(value, dtype, self._device)
+
+    def states(self, raws: Sequence[Any]) -> List[Any]:
+        """Return the leaves to which changes are added, of those that were read; copies."""
+        found = [raws[base.place] for base in self._plan.action.bases]
+        return found if self.ops.traces else [plans.copied(self.ops, one) for one in found]
 
     def vector(self, output: Any) -> Any:
         """Return a model's output as an array of numbers.
@@ -450,9 +513,12 @@ class _Functions:
         if not self._backend.is_array(output):
             if output is None or isinstance(output, (str, bytes)):  # NumPy may take these
                 raise self._no_numbers(output, f"{output!r:.200}")
+            # Integers that stay what they are need not become floats.
+            is_exact = any(part.is_moved for part in action.parts) and _is_whole(output)
             try:
-                output = self._ops.constant(output, action.dtype, self._device)
-            except (TypeError, ValueError, RuntimeError) as exc:
+                dtype = "int64" if is_exact else action.dtype
+                output = self.ops.constant(output, dtype, self._device)
+            except (TypeError, ValueError, RuntimeError, OverflowError) as exc:
                 raise self._no_numbers(output, f"{output!r:.200}") from exc
         elif output.dtype not in self._numeric:
             if not any(kind in str(output.dtype) for kind in ("float", "int", "bool")):
@@ -476,31 +542,38 @@ class _Functions:
         """Return copies of the single outputs in an output, in the precision of the action."""
         if hasattr(vector, "detach"):
             vector = vector.detach()  # or torch would keep all that led to it, step after step
-        cast = self._ops.astype(vector, self._plan.action.dtype)
+        cast = self.ops.astype(vector, self._plan.action.dtype)
         rows = [cast]
         if cast.ndim > 1:
             flat = cast.reshape((-1, cast.shape[-1]))
             rows = [flat[i] for i in range(len(flat))]
-        return rows if self._ops.traces else [plans.copied(self._ops, row) for row in rows]
+        return rows if self.ops.traces else [plans.copied(self.ops, row) for row in rows]
 
     def zeros(self) -> Any:
         """Return what stands for the last output when there is none yet."""
         action = self._plan.action
-        return self._ops.constant([0.0] * action.width, action.dtype, self._device)
+        return self.ops.constant([0.0] * action.width, action.dtype, self._device)
 
     def number(self, value: Any) -> Any:
         """Return an array of a number, or of numbers, in single precision."""
-        return self._ops.constant(value, "float32", self._device)
+        return self.ops.constant(value, "float32", self._device)
 
     def stacked(self, rows: Sequence[Any]) -> Any:
         """Return arrays along a new first axis."""
-        return self._ops.xp.stack(rows, 0)
+        return self.ops.xp.stack(rows, 0)
 
     def made_up(self, place: int, part: plans.MadeUp) -> Any:
         """Return what precedes an episode in the stack of this place."""
         if place not in self._blanks:
-            self._blanks[place] = plans.make_up(part, self._ops, self._device)
+            self._blanks[place] = plans.make_up(part, self.ops, self._device)
         return self._blanks[place]
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether a value is an int, or lists and tuples of nothing else."""
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(map(_is_whole, value))
+    return type(value) is int
 
 
 def _first_array(value: Any) -> Tuple[Any, Backend]:

@@ -14,6 +14,7 @@ from ._encodings import Encoding, check_encoding, checked_offset, flattened
 from ._plain import shown
 from ._rotations import CustomEncoding, base_of
 from .actions import Action
+from .curves import Curve
 from .presence import Presence
 from .roles import CANONICAL_WIDTHS
 from .stats import Stats
@@ -177,7 +178,8 @@ class Image(Declaration):
 class State(Declaration):
     """A vector of numbers, in the form that the model wants.
 
-    In this order: `dim`, encoding, `index`, labels, range, scale and offset, `sincos`, stats, clip,
+    In this order: `dim`, encoding, `index`, labels, range, curve, scale and offset, `sincos`,
+    stats, clip,
     `pad_to`, shape, dtype, container, stack.
 
     Attributes:
@@ -189,6 +191,7 @@ class State(Declaration):
         optional: Whether `fill` will do where the env has no such thing; `dim` says its width.
         fill: The final value of what is made up.
         range: To what the env's range is mapped.
+        curve: What values become then; not of a rotation.
         scale: What values are multiplied by.
         offset: What is added to that.
         stats: By what they are normalised, in this encoding.
@@ -229,6 +232,7 @@ class State(Declaration):
     optional: bool = False
     fill: float = 0.0
     range: Optional[Tuple[float, float]] = None
+    curve: Optional[Curve] = None
     scale: Optional[Numbers] = None
     offset: Optional[Numbers] = None
     stats: Optional[Stats] = None
@@ -263,6 +267,10 @@ class State(Declaration):
         self._check_text("part")
         if self.stats is not None and not isinstance(self.stats, Stats):
             raise self._fail("stats", "Stats(...)")
+        if self.curve is not None and not isinstance(self.curve, Curve):
+            raise self._fail("curve", "Curve(...)")
+        if self.curve is not None and self.encoding is not None:
+            raise self._fail("curve", "None beside a rotation's encoding")
         check_output(self)
         check_history(self)
         self._check_encoding()
