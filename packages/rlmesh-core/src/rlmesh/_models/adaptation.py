@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, Optional, Sequence, Union
 
 from rlmesh._contract.contract import EnvContract
 from rlmesh._runtime.context import Episode
@@ -186,21 +186,23 @@ class Adaptation:
         if self._adapter is None and self._blend is None:
             return outputs
         running = self._running[episode_id]
-        actions = self._adapted(running.adapter, outputs)
-        running.count = min(self._horizon, len(actions))
-        if running.blender is not None:
-            return running.blender.blend(actions, step, self._horizon)
+        adapter, blender = running.adapter, running.blender
+        running.count = min(self._horizon, len(outputs))
+        if not isinstance(adapter, Adapter):
+            actions = outputs
+            if adapter is not None:
+                actions = [adapter.transform_action(output) for output in outputs]
+            return actions if blender is None else blender.blend(actions, step, self._horizon)
+        # At once, as it remembers what is the output of which step.
+        chunk = outputs[0] if len(outputs) == 1 else self._chunk(outputs)
+        if blender is not None:
+            moved = adapter.move(chunk)
+            parts = [moved] if len(outputs) == 1 else self._backend.unstack(moved)
+            blended = self._backend.stack(blender.blend(parts, step, self._horizon), self._device)
+            return self._backend.unstack(adapter.hold(blended))
+        action = adapter.transform_action(chunk)
+        actions = [action] if len(outputs) == 1 else self._backend.unstack(action)
         return actions[: self._horizon]
-
-    def _adapted(self, adapter: Optional[AdapterBase], outputs: Sequence[Any]) -> Sequence[Any]:
-        """Return the env's actions for a model's outputs."""
-        if adapter is None:
-            return outputs
-        if isinstance(adapter, Adapter) and len(outputs) > 1:
-            # At once, as it remembers what is the output of which step.
-            return self._backend.unstack(adapter.transform_action(self._chunk(outputs)))
-        actions: List[Any] = [adapter.transform_action(output) for output in outputs]
-        return actions
 
     def _chunk(self, outputs: Sequence[Any]) -> Any:
         """Return the outputs for several steps as one."""

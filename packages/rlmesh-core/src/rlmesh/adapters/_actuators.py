@@ -190,6 +190,7 @@ def plan_action(
                     base=driven.base,
                     last=driven.last,
                     is_moved=driven.is_moved and is_exact,
+                    ends=driven.ends,
                 )
             )
             if driven.sticky:
