@@ -12,6 +12,10 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from rlmesh.backends import Ops, resampling
 
+_x64: Any = getattr(jax, "enable_x64", None)
+if _x64 is None:  # before JAX 0.8
+    from jax.experimental import enable_x64 as _x64
+
 _BAND = 16
 """Rows of a band: with more, more products by 0 are made; with less, each is too little work."""
 
@@ -73,7 +77,8 @@ def _dtype(name: str) -> Any:
 @partial(jax.jit, static_argnums=1)
 def _resized(image: jax.Array, steps: Tuple[Tuple[int, resampling.Pass], ...]) -> jax.Array:
     if not resampling.is_antialiased(steps[0][1].method):
-        resized: jax.Array = resampling.resize_by_tables(_OPS, _take, _arrays, image, steps)
+        with _x64(True):  # else there is no double precision
+            resized: jax.Array = resampling.resize_by_tables(_OPS, _take, _arrays, image, steps)
         return resized
     for axis, step in steps:
         image = _banded(image, axis, step)
@@ -88,7 +93,8 @@ def _take(array: jax.Array, indices: Any, axis: int) -> jax.Array:
 @lru_cache(maxsize=64)
 def _arrays(step: resampling.Pass, channels: int) -> Tuple[Any, Any]:
     indices, weights = resampling.table(step)
-    return np.array(indices, np.int32), np.array(weights, np.float32)[..., None]
+    kind = resampling.weight_dtype(step.method)
+    return np.array(indices, np.int32), np.array(weights, kind)[..., None]
 
 
 def _banded(image: jax.Array, axis: int, step: resampling.Pass) -> jax.Array:
