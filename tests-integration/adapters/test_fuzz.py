@@ -20,8 +20,9 @@ import torch
 import rlmesh.adapters as adapt
 from rlmesh import Tensor
 from rlmesh._values.registry import import_backend
-from rlmesh.adapters.inputs import FITS, RESAMPLES, history_of
+from rlmesh.adapters.inputs import history_of
 from rlmesh.adapters.roles import CANONICAL_WIDTHS
+from rlmesh.adapters.stages import FITS, RESAMPLES
 from rlmesh.spaces import as_space
 
 ENCODINGS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any, Callable, Optional, Sequence, Tuple
@@ -86,6 +87,20 @@ class NumpyOps(Ops):
             result[i] = resize_one(np.ascontiguousarray(one)).reshape(shape)
         return result.reshape((*image.shape[:-3], *shape))
 
+    def round_trip_jpeg(self, image: Any, quality: int) -> Any:
+        """Return images as they are after a round trip through Pillow's JPEG."""
+        pillow = import_module("PIL.Image")
+        one = partial(_through_jpeg, self.xp, pillow, quality)
+        return self._each(one, image, image.shape[-3:])
+
+    def contiguous_copy(self, array: Any) -> Any:
+        """Return a copy whose elements lie in memory in order."""
+        return array.copy()
+
+    def shares_memory(self, array: Any, other: Any) -> bool:
+        """Whether writing into one of two arrays may change the other."""
+        return bool(self.xp.may_share_memory(array, other))
+
     def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function itself."""
         return function
@@ -150,6 +165,15 @@ def _with_pillow(
         return np.array(picture)
 
     return resize
+
+
+def _through_jpeg(np: Any, pillow: Any, quality: int, image: Any) -> Any:
+    """Return one image after the round trip, and drop a channel axis of 1."""
+    file = io.BytesIO()
+    pillow.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
+        file, "JPEG", quality=quality
+    )
+    return np.array(pillow.open(file))
 
 
 @lru_cache(maxsize=None)

@@ -30,7 +30,7 @@ from rlmesh.errors import InvalidValue
 from .ops import Ops
 
 Box = Tuple[float, float, float, float]
-Taps = List[Tuple[int, List[float]]]
+Taps = List[Tuple[int, Sequence[float]]]
 
 METHODS = ("bilinear", "bilinear_aa", "bicubic_aa", "lanczos3_aa", "area")
 

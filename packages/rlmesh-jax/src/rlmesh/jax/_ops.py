@@ -10,7 +10,7 @@ import numpy as np
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
-from rlmesh.backends import Ops, resampling
+from rlmesh.backends import NumpyBridge, Ops, resampling
 
 _x64: Any = getattr(jax, "enable_x64", None)
 if _x64 is None:  # before JAX 0.8
@@ -52,6 +52,25 @@ class JaxOps(Ops):
         """
         steps = resampling.passes(image.shape, size, method, box)
         return _resized(image, tuple(steps)) if steps else image
+
+    def round_trip_jpeg(self, image: jax.Array, quality: int) -> jax.Array:
+        """Return images after a round trip through Pillow's JPEG, outside of what is compiled."""
+        ops = NumpyBridge().ops
+
+        def on_host(array: Any) -> Any:
+            return ops.round_trip_jpeg(np.asarray(array), quality)
+
+        result = jax.ShapeDtypeStruct(image.shape, image.dtype)
+        changed: jax.Array = jax.pure_callback(on_host, result, image)
+        return changed
+
+    def contiguous_copy(self, array: jax.Array) -> jax.Array:
+        """Return the array itself, which nobody can write into."""
+        return array
+
+    def shares_memory(self, array: jax.Array, other: jax.Array) -> bool:
+        """Return False: nobody can write into an array."""
+        return False
 
     def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function, compiled by `jax.jit` when it is first called."""

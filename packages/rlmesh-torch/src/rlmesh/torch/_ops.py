@@ -46,6 +46,19 @@ class TorchOps(Ops):
         resized: torch.Tensor = resampling.resize_by_tables(self, _take, arrays, image, steps)
         return resized
 
+    def round_trip_jpeg(self, image: torch.Tensor, quality: int) -> torch.Tensor:
+        """Return images after a round trip through Pillow's JPEG, which takes main memory."""
+        result = NumpyBridge().ops.round_trip_jpeg(image.cpu().numpy(), quality)
+        return torch.from_numpy(result).to(image.device)
+
+    def contiguous_copy(self, array: torch.Tensor) -> torch.Tensor:
+        """Return a copy whose elements lie in memory in order."""
+        return array.clone(memory_format=torch.contiguous_format)
+
+    def shares_memory(self, array: torch.Tensor, other: torch.Tensor) -> bool:
+        """Whether writing into one of two tensors may change the other."""
+        return array.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
+
     def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function itself."""
         return function
