@@ -1102,7 +1102,7 @@ CASES: List[Misdeclaration] = [
         "Received data",
         'EnvTags.from_dict({"observation": None})',
         "EnvTags.kind: expected one of dict, stats, actuator, action, image_tag, state_tag,"
-        " field, split, text_tag, env_tags, image, state, constant, concat, text, custom,"
+        " field, split, text_tag, env_tags, stage, image, state, constant, concat, text, custom,"
         " model_spec, got None",
     ),
     Misdeclaration(
@@ -1110,7 +1110,7 @@ CASES: List[Misdeclaration] = [
         "Received data",
         'EnvTags.from_dict({"kind": "env_tags", "observation": {"kind": "lidar"}})',
         "EnvTags.observation.kind: expected one of dict, stats, actuator, action, image_tag,"
-        " state_tag, field, split, text_tag, env_tags, image, state, constant, concat, text,"
+        " state_tag, field, split, text_tag, env_tags, stage, image, state, constant, concat, text,"
         " custom, model_spec, got 'lidar'",
     ),
     Misdeclaration(
@@ -1173,7 +1173,7 @@ CASES: List[Misdeclaration] = [
         "Received data",
         'resolve({"x": CAMERA}, RGB, Box(-1, 1), ModelSpec(Text(INSTRUCTION), Action(CLOSE)))',
         "env_tags: expected EnvTags(...), got {'x': ImageTag(role='image/primary',"
-        " layout='hwc', upside_down=False, part=None)}",
+        " layout='hwc', upside_down=False, channel_order='rgb', part=None, channels=None)}",
     ),
     Misdeclaration(
         "spec-of-another-kind",
