@@ -20,6 +20,14 @@ from rlmesh.spaces import Box
 STATS = adapt.Stats(mean=(0.5, 1, -2.25), std=(1, 2.5, 3), mask=(True, False, True))
 QUANTILES = adapt.Stats(q01=-1.5, q99=(2, 3.25))
 LIMITS = adapt.Stats(low=(0, 1), high=1, zero_span="keep", eps=1e-6)
+STAGE = adapt.Stage(
+    crop=0.9,
+    crop_mode="slice",
+    size=(64, 96),
+    fit=("crop_floor", "stretch"),
+    resample="area",
+    allow_upscale=True,
+)
 IMAGE = adapt.Image(
     role=adapt.IMAGE_WRIST,
     size=(224, 336),
@@ -35,6 +43,10 @@ IMAGE = adapt.Image(
     fit=("crop", "pad"),
     crop=0.9,
     crop_mode="slice",
+    pad_align="top_left",
+    pad_first=True,
+    then=(STAGE, adapt.Stage(crop_area=0.9, size=224, fit="stretch")),
+    jpeg=95,
     channel_order="bgr",
     optional=True,
     fill=128,
@@ -119,7 +131,14 @@ FIELD = adapt.Field(
 STATE_TAG = adapt.StateTag(
     adapt.JOINT_VEL, range=(-1, 1), part="left_arm", labels=("hip", "knee"), frame="world"
 )
-IMAGE_TAG = adapt.ImageTag(adapt.IMAGE_PRIMARY, layout="chw", upside_down=True, part="left_arm")
+IMAGE_TAG = adapt.ImageTag(
+    adapt.IMAGE_PRIMARY,
+    layout="chw",
+    upside_down=True,
+    channel_order="bgr",
+    part="left_arm",
+    channels=4,
+)
 TREE_OF_TAGS = adapt.EnvTags(
     {"rgb": IMAGE_TAG, "kind": (STATE_TAG, None), "items": {"kind": adapt.TextTag("my/text")}},
     ACTION,
@@ -132,6 +151,8 @@ DECLARATIONS: List[Any] = [
     STATS,
     QUANTILES,
     LIMITS,
+    STAGE,
+    adapt.Stage(crop_area=0.9),
     IMAGE,
     PAST_IMAGE,
     STATE,

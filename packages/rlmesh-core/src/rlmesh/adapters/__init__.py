@@ -43,6 +43,7 @@ from .roles import (
     JOINT_POS,
     JOINT_VEL,
 )
+from .stages import Stage
 from .stats import Stats
 from .tags import EnvTags, Field, ImageTag, Split, StateTag, TextTag
 
@@ -65,6 +66,7 @@ __all__ = [
     # What a model wants
     "ModelSpec",
     "Image",
+    "Stage",
     "State",
     "Concat",
     "Constant",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from rlmesh._values.dtypes import DTYPES
 from rlmesh._values.ops import Ops
+from rlmesh.errors import InvalidValue
 from rlmesh.spaces import Discrete, MultiDiscrete
 
 from ._actuators import ActionPlan
@@ -21,10 +22,12 @@ class Read(NamedTuple):
     Attributes:
         place: Of the leaf in `Plan.reads`.
         steps: What is done with it.
+        levels_of: What errors call a picture, which must be uint8; None for anything else.
     """
 
     place: int
     steps: Sequence[Step]
+    levels_of: Optional[str] = None
 
 
 class Previous(NamedTuple):
@@ -199,7 +202,7 @@ def compile_payload(leaves: Sequence[ArrayLeaf], ops: Ops, device: Any) -> Calla
 
     It takes raw arrays, the model's own `Outputs`, and for each stack its past arrays: those of
     `history` that are not 0, in order. For a leaf that is a raw array as it is, it returns None:
-    what a compiled function returns is always a copy.
+    what a compiled function returns is always a copy. All else has memory of its own.
 
     In the end there is for each leaf whether its dtype could hold all of its numbers; None where
     there is no question.
@@ -218,7 +221,12 @@ def compile_payload(leaves: Sequence[ArrayLeaf], ops: Ops, device: Any) -> Calla
                 final = ops.xp.stack([*past, final] if leaf.history[-1] == 0 else list(past), 0)
             for _ in range(leaf.lead_dims):
                 final = final[None]
-            finals.append(None if any(final is raw for raw in raws) else final)
+            if any(final is raw for raw in raws):
+                finals.append(None)
+                continue
+            read = [raws[part.place] for part in leaf.parts if isinstance(part, Read)]
+            shares = len(read) == 1 and ops.shares_memory(final, read[0])
+            finals.append(ops.contiguous_copy(final) if shares else final)
         return finals, currents, sound
 
     return ops.jit(payload)
@@ -348,6 +356,8 @@ def _frame(
 
 def _part(part: Part, ops: Ops, device: Any, raws: Sequence[Any], outputs: Outputs) -> Any:
     if isinstance(part, Read):
+        if part.levels_of is not None:
+            _check_levels(raws[part.place], part.levels_of)
         return run(ops, part.steps, raws[part.place])
     if isinstance(part, Previous):
         return run(ops, part.steps, outputs.last)
@@ -365,6 +375,20 @@ def _is_sound(ops: Ops, value: Any, dtype: Optional[str]) -> Any:
     if dtype == "bool":
         return (value == value).all()  # infinity is True, NaN is neither
     return ops.xp.isfinite(value).all()
+
+
+def _check_levels(raw: Any, name: str) -> None:
+    """Check that a picture is one of levels: floats would be divided by 255 once more."""
+    if raw.dtype not in _LEVELS:  # which takes less time than the dtype's name
+        if dtype_name(raw) != "uint8":
+            raise InvalidValue(
+                f"{name}: expected a picture of uint8, as its space says, got {dtype_name(raw)}"
+            )
+        _LEVELS.add(raw.dtype)
+
+
+_LEVELS: Set[Any] = set()
+"""The frameworks' dtypes that are uint8."""
 
 
 def lines_of(name: str, source: str, steps: Sequence[Step]) -> List[str]:
