@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import List, Optional, Tuple
+from typing import Iterable, List, Optional, Tuple
 
 from . import _curves as curves
 from .actions import Actuator, Numbers
 from .curves import Curve
+from .stats import Stats
 
 Interval = Tuple[float, float]
 """Lowest and highest value, which are infinite where nothing is declared."""
@@ -26,19 +27,28 @@ def emitted(model: Actuator, clip: Optional[Interval]) -> List[Interval]:
     stats = model.stats
     if stats is None:
         return [raw] * model.width
-    shift, divisor = stats.shift_and_divisor(model.width)
-    mask = stats.mask or (True,) * model.width
-    found = []
-    for low, span, used in zip(shift, divisor, mask):
-        if not used:
-            found.append(raw)
-        elif stats.is_quantiles:
-            # From -1 to 1, which become the two percentiles.
-            shares = meet(raw, (-1.0, 1.0))
-            found.append(affine(shares, span / 2, low + span / 2))
-        else:
-            found.append(affine(raw, span, low))
-    return found
+    width, eps = model.width, getattr(stats, "eps", 0.0)
+    mask = stats.mask or (True,) * width
+    if stats.mean is not None:
+        pairs = zip(each(stats.mean, width, 0.0), each(stats.std, width, 1.0))
+        found = [affine(raw, std + eps, mean) for mean, std in pairs]
+    else:
+        # From -1 to 1, which become the two ends.
+        shares = meet((-1.0, 1.0), raw)
+        found = [
+            affine(shares, (high - low + eps) / 2, low + (high - low + eps) / 2)
+            for low, high in _ends(stats, width)
+        ]
+    return [one if used else raw for one, used in zip(found, mask)]
+
+
+def _ends(stats: Stats, width: int) -> Iterable[Interval]:
+    """Return of each element what -1 and 1 stand for."""
+    for first, second in (("q01", "q99"), ("low", "high")):
+        if getattr(stats, first, None) is not None:
+            low, high = getattr(stats, first), getattr(stats, second)
+            return zip(each(low, width, 0.0), each(high, width, 0.0))
+    return [UNKNOWN] * width
 
 
 def meet(one: Interval, other: Interval) -> Interval:
