@@ -176,7 +176,6 @@ def compile_action(plan: ActionPlan, ops: Ops) -> Callable[[Any, Sequence[Any]],
     It takes the leaves of the observation that are added to, too: one for each of `plan.bases`.
     Where an actuator is sticky, what it returns has yet to be given its shape by `shaped`.
     """
-
     is_moved = any(part.is_moved for part in plan.parts)
 
     def action(output: Any, states: Sequence[Any]) -> Any:
