@@ -129,6 +129,11 @@ def test_what_is_odd_about_values_that_are_no_binary_ones_is_told() -> None:
     for model, env, message in (
         ({"range": (0, 1)}, {"range": (0, 1), "invert": True}, "leave it by its curve"),
         ({"range": (0, 1)}, {"range": (2, 3), "offset": 5, "clip": True}, "all become 3"),
+        (
+            {"range": (0, 1), "stats": adapt.Stats(q01=2, q99=3)},
+            {"range": (0, 1)},
+            "none of which is in its range",
+        ),
     ):
         notes = [note for note in pair(model, env).advisories() if note.severity == "caution"]
         assert [message in note.message for note in notes] == [True]

@@ -235,3 +235,61 @@ def test_changes_scaled_by_ranges_stay_changes() -> None:
     adapter = adapter_for({"range": (-1, 1)}, {"range": (-2, 2)})
     assert targets("numpy", adapter, [0, 0.5, -1]).tolist() == [0.5, -1, -0.75]
     assert "plus observation['q'] at the predict" in adapter.explain()
+
+
+# Restated from openpi: src/openpi/policies/aloha_policy.py, src/openpi/transforms.py.
+
+SIGNS = np.array([1.0, -1, -1, 1, 1, 1])
+PARTS = ("left_arm", "right_arm")
+
+
+def aloha() -> adapt.Adapter:
+    """Return the adapter between ALOHA and a model of pi0's, without its statistics."""
+    fields, theirs, states, ours = [], [], [], []
+    span = 1.4910 + 0.6213
+    for part in PARTS:
+        fields += [adapt.Field(adapt.JOINT_POS, 6, part=part)]
+        fields += [adapt.Field(adapt.GRIPPER_POS, 1, part=part)]
+        theirs += [adapt.Actuator(JOINTS, 6, part=part)]
+        theirs += [adapt.Actuator(adapt.ACTION_GRIPPER, 1, part=part)]
+        states += [
+            adapt.State(adapt.JOINT_POS, part=part, scale=tuple(SIGNS)),
+            adapt.State(
+                adapt.GRIPPER_POS, part=part, curve=adapt.Curve("aloha_gripper_to_angular")
+            ),
+        ]
+        ours += [
+            adapt.Actuator(JOINTS, 6, part=part, scale=tuple(SIGNS), delta="from_state"),
+            adapt.Actuator(
+                adapt.ACTION_GRIPPER, 1, part=part, scale=1 / span, offset=(0.5476 + 0.6213) / span
+            ),
+        ]
+    tags = adapt.EnvTags({"q": adapt.Split(*fields)}, adapt.Action(*theirs))
+    space = DictSpace({"q": Box(-np.inf, np.inf, (14,), np.float64)})
+    spec = adapt.ModelSpec(
+        adapt.Concat(*states), adapt.Action(*ours, adapt.Actuator(dim=18, optional=True))
+    )
+    return adapt.resolve(tags, space, Box(-np.inf, np.inf, (14,), np.float32), spec)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_aloha_is_what_openpi_makes_of_it(framework: str) -> None:
+    rng = np.random.default_rng(0)
+    flips = np.concatenate([SIGNS, [1], SIGNS, [1]])
+    grips = [6, 13]
+    adapter = aloha()
+    for _ in range(20):
+        state = rng.uniform(-3, 3, 14).astype(np.float32)
+        state[grips] = rng.uniform(0, 1, 2)
+        payload = back(adapter.transform_obs(into(framework, {"q": state.astype(np.float64)})))
+        decoded = flips * state
+        metres = state[grips].astype(np.float64) * (0.05800 - 0.01844) + 0.01844
+        sine = (0.022**2 + metres**2 - 0.036**2) / (2 * 0.022 * metres)
+        decoded[grips] = (np.arcsin(np.clip(sine, -1, 1)) - 0.5476) / (1.6296 - 0.5476)
+        assert payload == pytest.approx(decoded, abs=1e-5)
+        chunk = rng.normal(size=(50, 32)).astype(np.float32)
+        absolute = chunk[:, :14] + np.where(np.isin(np.arange(14), grips), 0, decoded)
+        wanted = flips * absolute
+        wanted[:, grips] = (wanted[:, grips] + 0.5476 + 0.6213) / (1.4910 + 0.6213)
+        found = back(adapter.transform_action(into(framework, chunk)))
+        assert found == pytest.approx(wanted, abs=1e-5)

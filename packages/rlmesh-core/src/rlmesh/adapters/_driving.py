@@ -140,6 +140,7 @@ class Pair:
             line = f"in the order {', '.join(env.labels or ())}"
             first += steps.pick(self.order, len(self.order), line)
         limits = self._limits()
+        self._note_contradictions(limits)
         if model.binary:
             first.append(self._decided(model, self.model_name, limits))
             limits = [env.range or _SIGNS] * env.width
@@ -238,6 +239,20 @@ class Pair:
             return [intervals.UNKNOWN] * self.env.width
         found = intervals.emitted(self.model, self.clip)
         return self._in_order(intervals.scaled(found, self.model))
+
+    def _note_contradictions(self, limits: Sequence[Interval]) -> None:
+        """Say where the model's clip and stats leave nothing of its range."""
+        if self.model.range is None:
+            return
+        low, high = self.model.range
+        for least, most in limits:
+            if most < low or least > high:
+                text = (
+                    f"clip and stats say that values are from {least:g} to {most:g}, none of which"
+                    f" is in its range {self.model.range}"
+                )
+                self.notes.append(Advisory("caution", self.model_name, text))
+                return
 
     # Deciding
 

@@ -254,6 +254,7 @@ def compile_action(plan: ActionPlan, ops: Ops) -> Callable[[Any, Sequence[Any]],
     It takes the leaves of the observation that are added to, too: one for each of `plan.bases`.
     Where an actuator is sticky, what it returns has yet to be given its shape by `shaped`.
     """
+    is_moved = any(part.is_moved for part in plan.parts)
 
     def action(output: Any, states: Sequence[Any]) -> Any:
         numbers = ops.astype(output, plan.dtype)
@@ -277,8 +278,7 @@ def compile_action(plan: ActionPlan, ops: Ops) -> Callable[[Any, Sequence[Any]],
             return None, is_finite
         joined = parts[0] if len(parts) == 1 else ops.xp.concatenate(parts, -1)
         made = run(ops, plan.last, joined)
-        kind = DTYPES.get(dtype_name(output))
-        if kind is not None and kind.is_integer and any(part.is_moved for part in plan.parts):
+        if is_moved and DTYPES[dtype_name(output)].is_integer:
             made = _with_integers(plan, ops, output, made)
         return made if plan.sticky else shaped(plan, made), is_finite
 
