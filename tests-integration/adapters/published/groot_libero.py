@@ -18,6 +18,7 @@ SPACE = Dict(making.libero_space())
 ACTIONS = Box(-1, 1, (7,))
 WIDTH = 32
 GRIPPER, HALF = 6, 0.0
+IS_LOW_AT_HALF = False
 
 
 def statistics(rng: Any) -> Any:

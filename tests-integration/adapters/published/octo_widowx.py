@@ -19,6 +19,7 @@ SPACE = Dict({"3rd_view_camera": making.camera(*SHAPE), "task": making.TEXT})
 ACTIONS = Box(-np.inf, np.inf, (7,))
 WIDTH = 7
 GRIPPER, HALF = 6, 0.5
+IS_LOW_AT_HALF = True
 ROTATION = slice(3, 6)
 
 

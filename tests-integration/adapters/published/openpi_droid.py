@@ -26,6 +26,7 @@ SPACE = Dict(
 ACTIONS = Box(-1, 1, (8,))
 WIDTH = 32
 GRIPPER, HALF = 7, 0.5
+IS_LOW_AT_HALF = False
 
 
 def statistics(rng: Any) -> Any:

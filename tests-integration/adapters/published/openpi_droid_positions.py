@@ -15,6 +15,7 @@ from .openpi import from_quantiles
 from .openpi_droid import (
     GRIPPER,
     HALF,
+    IS_LOW_AT_HALF,
     LEVEL,
     SPACE,
     WIDTH,
@@ -23,7 +24,17 @@ from .openpi_droid import (
     statistics,
 )
 
-__all__ = ["GRIPPER", "HALF", "LEVEL", "SPACE", "WIDTH", "inputs", "observation", "statistics"]
+__all__ = [
+    "GRIPPER",
+    "HALF",
+    "IS_LOW_AT_HALF",
+    "LEVEL",
+    "SPACE",
+    "WIDTH",
+    "inputs",
+    "observation",
+    "statistics",
+]
 
 ACTIONS = Box(-np.inf, np.inf, (8,))
 

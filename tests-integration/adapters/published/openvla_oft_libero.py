@@ -22,6 +22,7 @@ SPACE = Dict(making.libero_space())
 ACTIONS = Box(-1, 1, (7,))
 WIDTH = 7
 GRIPPER, HALF = 6, 0.5
+IS_LOW_AT_HALF = False
 
 
 def statistics(rng: Any) -> Any:

@@ -25,6 +25,7 @@ SPACE = Dict(
 ACTIONS = Box(-np.inf, np.inf, (7,))
 WIDTH = 20
 GRIPPER, HALF = 9, 0.5
+IS_LOW_AT_HALF = True
 ROTATION = slice(3, 6)
 
 
