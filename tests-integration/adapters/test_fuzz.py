@@ -20,8 +20,9 @@ import torch
 import rlmesh.adapters as adapt
 from rlmesh import Tensor
 from rlmesh._values.registry import import_backend
-from rlmesh.adapters.inputs import FITS, RESAMPLES, history_of
+from rlmesh.adapters.inputs import history_of
 from rlmesh.adapters.roles import CANONICAL_WIDTHS
+from rlmesh.adapters.stages import FITS, RESAMPLES
 from rlmesh.spaces import as_space
 
 ENCODINGS = (
@@ -166,14 +167,16 @@ class Fuzz:
     def camera(self) -> Tuple[Any, gs.Space]:
         role, part = self.one(*CAMERAS), self.some(0.15, lambda: self.one("left", "right"))
         height, width = (self.one(1, 2, 3, 7, 16, 24, 31) for _ in range(2))
-        channels = self.one(1, 3, 3)
+        channels = self.one(1, 3, 3, 4)
         layout = self.one("hwc", "chw")
         shape = (channels, height, width) if layout == "chw" else (height, width, channels)
         if channels == 1 and self.maybe():
             shape = (height, width)
         low, high = self.one((0, 255), (0, 255), (3, 200))
-        self.cameras.append((role, part, (height, width), channels))
-        tag = adapt.ImageTag(role, layout, upside_down=self.maybe(0.3), part=part)
+        self.cameras.append((role, part, (height, width), min(channels, 3)))
+        more = {"channel_order": "bgr" if self.maybe(0.3) and channels > 1 else "rgb"}
+        more["channels"] = self.some(0.3, lambda: channels)
+        tag = adapt.ImageTag(role, layout, upside_down=self.maybe(0.3), part=part, **more)
         dtype = np.uint8 if self.maybe(0.98) else np.int16
         return tag, gs.Box(low, high, shape, dtype)
 
@@ -412,9 +415,12 @@ class Fuzz:
                 (height, width), (1, 1), 5, (4, 9), 24, (max(height // 2, 1), 3)
             )
             fields["channels"] = self.one(None, channels, channels, 3, 1)
-        fields["fit"] = self.one(
-            "stretch", "crop", "pad", list(FITS), ["pad", "stretch"], "crop", None
-        )
+        fields["fit"] = fit = self.one(*FITS, list(FITS), ["pad", "stretch"], "crop", None)
+        if fit == "pad":
+            fields["pad_align"] = self.one("center", "top_left")
+            fields["pad_first"] = self.maybe()
+        fields["then"] = self.some(0.2, self.stages, ())
+        fields["jpeg"] = self.some(0.1, lambda: self.one(1, 50, 95, 100))
         fields["allow_upscale"] = self.maybe(0.8)
         fields["resample"] = self.one(*RESAMPLES)
         crop = self.one(0.9, 0.5, 0.03, 1, np.float32(0.7))
@@ -434,6 +440,18 @@ class Fuzz:
         else:
             fields["dtype"] = self.one("uint8", "uint8", *INTEGERS)
         return adapt.Image(**fields, **self.history())
+
+    def stages(self) -> Any:
+        """Return one or two stages after the first."""
+        stage = adapt.Stage(
+            crop_area=self.one(None, 0.9),
+            crop_mode=self.one("zoom", "slice"),
+            size=self.one(None, 5, (4, 6)),
+            fit=self.one(*FITS),
+            resample=self.one(*RESAMPLES),
+            allow_upscale=self.maybe(0.8),
+        )
+        return self.one(stage, [stage, adapt.Stage(crop=0.8)])
 
     def vector(self, in_concat: bool = False) -> adapt.State:
         if not self.vectors or self.maybe(0.05):

@@ -28,6 +28,7 @@ GROUPS = {
     "What a model wants": (
         adapt.ModelSpec,
         adapt.Image,
+        adapt.Stage,
         adapt.State,
         adapt.Concat,
         adapt.Constant,

@@ -169,16 +169,43 @@ CASES: List[Misdeclaration] = [
         " 255, (9,), uint8); a Custom input can read anything",
     ),
     Misdeclaration(
-        "image-of-4-channels",
+        "image-of-2-channels",
         "Tags of observations",
-        'observe(CAMERA, Box(0, 255, (8, 8, 4), "uint8"), Image(IMAGE_PRIMARY))',
-        "observation['x']: expected 1 or 3 channels, got 4 (of shape (8, 8, 4) in layout 'hwc')",
+        'observe(CAMERA, Box(0, 255, (8, 8, 2), "uint8"), Image(IMAGE_PRIMARY))',
+        "observation['x']: expected 1, 3 or 4 channels, got 2 (of shape (8, 8, 2) in layout 'hwc')",
+    ),
+    Misdeclaration(
+        "image-channels-of-the-space",
+        "Tags of observations",
+        "observe(ImageTag(IMAGE_PRIMARY, channels=4), RGB, Image(IMAGE_PRIMARY))",
+        "observation['x'].channels: expected the space's 3 (of shape (48, 64, 3) in layout"
+        " 'hwc'), got 4",
+    ),
+    Misdeclaration(
+        "image-channels-impossible",
+        "Tags of observations",
+        "ImageTag(IMAGE_PRIMARY, channels=2)",
+        "ImageTag.channels: expected None, 1, 3 or 4, got 2",
+    ),
+    Misdeclaration(
+        "image-order-unknown",
+        "Tags of observations",
+        'ImageTag(IMAGE_PRIMARY, channel_order="grb")',
+        "ImageTag.channel_order: expected 'rgb' or 'bgr', got 'grb'",
+    ),
+    Misdeclaration(
+        "image-order-of-gray",
+        "Tags of observations",
+        'observe(ImageTag(IMAGE_PRIMARY, channel_order="bgr"), Box(0, 255, (8, 8), "uint8"),'
+        " Image(IMAGE_PRIMARY))",
+        "observation['x'].channel_order: expected 'rgb' for a picture of one channel, got 'bgr'",
     ),
     Misdeclaration(
         "image-layout-mistaken",
         "Tags of observations",
         'observe(ImageTag(IMAGE_PRIMARY, layout="chw"), RGB, Image(IMAGE_PRIMARY))',
-        "observation['x']: expected 1 or 3 channels, got 48 (of shape (48, 64, 3) in layout 'chw')",
+        "observation['x']: expected 1, 3 or 4 channels, got 48 (of shape (48, 64, 3) in layout"
+        " 'chw')",
     ),
     Misdeclaration(
         "image-layout-unknown",
@@ -354,8 +381,65 @@ CASES: List[Misdeclaration] = [
         "aspect-without-fit",
         "Images",
         "observe(CAMERA, RGB, Image(IMAGE_PRIMARY, size=32))",
-        "input['y'].fit: expected 'stretch', 'crop' or 'pad', because the aspect changes"
-        " from 48x64 to 32x32, got None",
+        "input['y'].fit: expected 'stretch', 'crop', 'crop_floor' or 'pad', because the aspect"
+        " changes from 48x64 to 32x32, got None",
+    ),
+    Misdeclaration(
+        "aspect-of-a-stage-without-fit",
+        "Images",
+        "observe(CAMERA, RGB, Image(IMAGE_PRIMARY, then=Stage(size=32)))",
+        "input['y'].then[0].fit: expected 'stretch', 'crop', 'crop_floor' or 'pad', because the"
+        " aspect changes from 48x64 to 32x32, got None",
+    ),
+    Misdeclaration(
+        "stage-enlarged-unasked",
+        "Images",
+        'observe(CAMERA, RGB, Image(IMAGE_PRIMARY, size=32, fit="crop", then=[Stage(crop=0.5),'
+        " Stage(size=32)]))",
+        "input['y'].then[1].allow_upscale: expected True, because the picture is enlarged from"
+        " 16x16 to 32x32, got False",
+    ),
+    Misdeclaration(
+        "stages-of-no-kind",
+        "Images",
+        "Image(IMAGE_PRIMARY, then=0.9)",
+        "Image.then: expected Stage(...), or several of them, got 0.9",
+    ),
+    Misdeclaration(
+        "stage-crop-above-one",
+        "Images",
+        "Stage(crop_area=90)",
+        "Stage.crop_area: expected a fraction above 0, and at most 1, got 90",
+    ),
+    Misdeclaration(
+        "pad-align-unknown",
+        "Images",
+        'Image(IMAGE_PRIMARY, pad_align="left")',
+        "Image.pad_align: expected 'center' or 'top_left', got 'left'",
+    ),
+    Misdeclaration(
+        "pad-align-without-pad",
+        "Images",
+        'Image(IMAGE_PRIMARY, fit="crop", pad_align="top_left")',
+        "Image.pad_align: expected 'center' without fit='pad', got 'top_left'",
+    ),
+    Misdeclaration(
+        "pad-first-without-pad",
+        "Images",
+        "Image(IMAGE_PRIMARY, pad_first=True)",
+        "Image.pad_first: expected False without fit='pad', got True",
+    ),
+    Misdeclaration(
+        "pad-first-beside-zoom",
+        "Images",
+        'Image(IMAGE_PRIMARY, fit="pad", pad_first=True, crop=0.9)',
+        "Image.crop_mode: expected 'slice' for a crop beside pad_first, got 'zoom'",
+    ),
+    Misdeclaration(
+        "jpeg-quality-impossible",
+        "Images",
+        "Image(IMAGE_PRIMARY, jpeg=101)",
+        "Image.jpeg: expected a quality from 1 to 100, got 101",
     ),
     Misdeclaration(
         "enlarged-unasked",
@@ -382,7 +466,7 @@ CASES: List[Misdeclaration] = [
         "fit-unknown",
         "Images",
         'Image(IMAGE_PRIMARY, fit="cover")',
-        "Image.fit: expected one or several of stretch, crop, pad, got 'cover'",
+        "Image.fit: expected one or several of stretch, crop, crop_floor, pad, got 'cover'",
     ),
     Misdeclaration(
         "crop-above-one",
@@ -1018,7 +1102,7 @@ CASES: List[Misdeclaration] = [
         "Received data",
         'EnvTags.from_dict({"observation": None})',
         "EnvTags.kind: expected one of dict, stats, actuator, action, image_tag, state_tag,"
-        " field, split, text_tag, env_tags, image, state, constant, concat, text, custom,"
+        " field, split, text_tag, env_tags, stage, image, state, constant, concat, text, custom,"
         " model_spec, got None",
     ),
     Misdeclaration(
@@ -1026,7 +1110,7 @@ CASES: List[Misdeclaration] = [
         "Received data",
         'EnvTags.from_dict({"kind": "env_tags", "observation": {"kind": "lidar"}})',
         "EnvTags.observation.kind: expected one of dict, stats, actuator, action, image_tag,"
-        " state_tag, field, split, text_tag, env_tags, image, state, constant, concat, text,"
+        " state_tag, field, split, text_tag, env_tags, stage, image, state, constant, concat, text,"
         " custom, model_spec, got 'lidar'",
     ),
     Misdeclaration(
@@ -1089,7 +1173,7 @@ CASES: List[Misdeclaration] = [
         "Received data",
         'resolve({"x": CAMERA}, RGB, Box(-1, 1), ModelSpec(Text(INSTRUCTION), Action(CLOSE)))',
         "env_tags: expected EnvTags(...), got {'x': ImageTag(role='image/primary',"
-        " layout='hwc', upside_down=False, part=None)}",
+        " layout='hwc', upside_down=False, channel_order='rgb', part=None, channels=None)}",
     ),
     Misdeclaration(
         "spec-of-another-kind",

@@ -19,6 +19,14 @@ from rlmesh.spaces import Box
 
 STATS = adapt.Stats(mean=(0.5, 1, -2.25), std=(1, 2.5, 3), mask=(True, False, True))
 QUANTILES = adapt.Stats(q01=-1.5, q99=(2, 3.25))
+STAGE = adapt.Stage(
+    crop=0.9,
+    crop_mode="slice",
+    size=(64, 96),
+    fit=("crop_floor", "stretch"),
+    resample="area",
+    allow_upscale=True,
+)
 IMAGE = adapt.Image(
     role=adapt.IMAGE_WRIST,
     size=(224, 336),
@@ -34,6 +42,10 @@ IMAGE = adapt.Image(
     fit=("crop", "pad"),
     crop=0.9,
     crop_mode="slice",
+    pad_align="top_left",
+    pad_first=True,
+    then=(STAGE, adapt.Stage(crop_area=0.9, size=224, fit="stretch")),
+    jpeg=95,
     channel_order="bgr",
     optional=True,
     fill=128,
@@ -108,7 +120,14 @@ FIELD = adapt.Field(
 STATE_TAG = adapt.StateTag(
     adapt.JOINT_VEL, range=(-1, 1), part="left_arm", labels=("hip", "knee"), frame="world"
 )
-IMAGE_TAG = adapt.ImageTag(adapt.IMAGE_PRIMARY, layout="chw", upside_down=True, part="left_arm")
+IMAGE_TAG = adapt.ImageTag(
+    adapt.IMAGE_PRIMARY,
+    layout="chw",
+    upside_down=True,
+    channel_order="bgr",
+    part="left_arm",
+    channels=4,
+)
 TREE_OF_TAGS = adapt.EnvTags(
     {"rgb": IMAGE_TAG, "kind": (STATE_TAG, None), "items": {"kind": adapt.TextTag("my/text")}},
     ACTION,
@@ -120,6 +139,8 @@ TREE_OF_INPUTS = adapt.ModelSpec(
 DECLARATIONS: List[Any] = [
     STATS,
     QUANTILES,
+    STAGE,
+    adapt.Stage(crop_area=0.9),
     IMAGE,
     PAST_IMAGE,
     STATE,

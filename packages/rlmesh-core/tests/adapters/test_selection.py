@@ -84,3 +84,28 @@ def test_an_env_without_numpy_changes_no_images():
     *_, pushed = push_down(TAGS, SPACE, spec_of(image=image))
     with pytest.raises(InvalidValue, match="whose observations are NumPy arrays, got an env of"):
         Selection([("front",)], pushed).picker(SPACE, NativeBackend())
+
+
+def test_all_of_the_geometry_is_pushed_down_and_leaves_an_rgb_picture():
+    tag = adapt.ImageTag(adapt.IMAGE_PRIMARY, layout="chw", channel_order="bgr", channels=4)
+    tags, space = adapt.EnvTags({"front": tag}), Dict({"front": Box(0, 255, (4, 48, 64), "uint8")})
+    geometry = {
+        "size": 32,
+        "fit": "pad",
+        "pad_first": True,
+        "pad_align": "top_left",
+        "fill": 127,
+        "then": adapt.Stage(crop_area=0.9, size=24),
+    }
+    image = adapt.Image(adapt.IMAGE_PRIMARY, **geometry, channel_order="bgr")
+    tags, space, spec, pushed = push_down(tags, space, spec_of(image=image))
+    assert pushed == [Pushed(("front",), tag, adapt.Image(adapt.IMAGE_PRIMARY, **geometry))]
+    assert space.spaces["front"] == Box(0, 255, (24, 24, 3), "uint8")
+    assert tags.observation["front"] == adapt.ImageTag(adapt.IMAGE_PRIMARY)
+    expected = adapt.Image(adapt.IMAGE_PRIMARY, size=24, fill=127, channel_order="bgr")
+    assert spec.input["image"] == expected
+
+
+def test_an_image_that_takes_a_way_through_jpeg_stays_as_it_is():
+    spec = spec_of(image=adapt.Image(adapt.IMAGE_PRIMARY, size=(48, 64), jpeg=95))
+    assert push_down(TAGS, SPACE, spec) == (TAGS, SPACE, spec, [])

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import io
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any, Callable, Optional, Sequence, Tuple
 
 from .ops import Ops
-from .resampling import Box, Pass, is_antialiased, passes, resize_by_tables, table
+from .resampling import (
+    Box,
+    Pass,
+    is_antialiased,
+    passes,
+    resize_by_tables,
+    table,
+    weight_dtype,
+)
+
+_WORTH_OPENCV = 64 * 64
+"""With fewer pixels in the result, tables take little time, too."""
 
 
 class NumpyOps(Ops):
     """NumPy's functions; imports NumPy when it is built.
 
-    `"bilinear"` and `"area"` are OpenCV's, the `_aa` methods Pillow's. Each is imported when it is
-    first needed. Without them, and for a box that neither knows, tables do the same more slowly:
-    `pip install "./packages/rlmesh-numpy[images]"` brings both.
+    The `_aa` methods are Pillow's, `"bilinear"` is OpenCV's where that proves to be exact. Each is
+    imported when it is first needed. Without them, and for what neither knows, tables do the same
+    more slowly: `pip install "./packages/rlmesh-numpy[images]"` brings both.
 
     Args:
         dtype: A function from a dtype's name to NumPy's dtype.
@@ -51,10 +63,10 @@ class NumpyOps(Ops):
             if pillow is not None:
                 along = [(axis == image.ndim - 2, step) for axis, step in steps]
                 resize_one = _with_pillow(self.xp, pillow, along, channels)
-        elif box is None and channels <= 4 and _suits_opencv(image, size, method):
+        elif method == "bilinear" and box is None and size[0] * size[1] >= _WORTH_OPENCV:
             cv2 = _module("cv2")
-            if cv2 is not None:
-                resize_one = _with_opencv(cv2, size, method)
+            if cv2 is not None and _is_exact(self, cv2, tuple(image.shape[-3:]), size):
+                resize_one = partial(_with_opencv, self.xp, cv2, size)
         if resize_one is None:
             # `take` would copy other memory once for each of its calls.
             image = self.xp.ascontiguousarray(image)
@@ -75,6 +87,20 @@ class NumpyOps(Ops):
             result[i] = resize_one(np.ascontiguousarray(one)).reshape(shape)
         return result.reshape((*image.shape[:-3], *shape))
 
+    def round_trip_jpeg(self, image: Any, quality: int) -> Any:
+        """Return images as they are after a round trip through Pillow's JPEG."""
+        pillow = import_module("PIL.Image")
+        one = partial(_through_jpeg, self.xp, pillow, quality)
+        return self._each(one, image, image.shape[-3:])
+
+    def contiguous_copy(self, array: Any) -> Any:
+        """Return a copy whose elements lie in memory in order."""
+        return array.copy()
+
+    def shares_memory(self, array: Any, other: Any) -> bool:
+        """Whether writing into one of two arrays may change the other."""
+        return bool(self.xp.may_share_memory(array, other))
+
     def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function itself."""
         return function
@@ -84,15 +110,28 @@ class NumpyOps(Ops):
         return None
 
 
-def _suits_opencv(image: Any, size: Tuple[int, int], method: str) -> bool:
-    """Whether OpenCV's method of this name is ours: its area is something else when it enlarges."""
-    return method == "bilinear" or (size[0] <= image.shape[-3] and size[1] <= image.shape[-2])
+@lru_cache(maxsize=256)
+def _is_exact(ops: NumpyOps, cv2: Any, shape: Tuple[int, int, int], size: Tuple[int, int]) -> bool:
+    """Whether OpenCV does this resize as it is defined, which depends on how it was built.
+
+    In 16 bits it shows: levels have 8, so that there are 8 more behind the point.
+    """
+    np = ops.xp
+    probe = np.random.default_rng(0).integers(0, 1 << 16, shape, np.uint16)
+    found = cv2.resize(probe, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    steps = passes(shape, size, "bilinear", None)
+    wanted = resize_by_tables(ops, np.take, _arrays, probe, steps, "uint16")
+    return bool((found.reshape(wanted.shape) == wanted).all())
 
 
-def _with_opencv(cv2: Any, size: Tuple[int, int], method: str) -> Callable[[Any], Any]:
-    """Return a function that resizes one image, and drops a channel axis of 1."""
-    kind = cv2.INTER_AREA if method == "area" else cv2.INTER_LINEAR
-    return lambda image: cv2.resize(image, (size[1], size[0]), interpolation=kind)
+def _with_opencv(np: Any, cv2: Any, size: Tuple[int, int], image: Any) -> Any:
+    """Return one image in another size, and drop a channel axis of 1.
+
+    OpenCV's 8-bit arithmetic is coarse; that for 16 bits is no slower.
+    """
+    wide = image.astype(np.uint16)
+    resized = cv2.resize(wide, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    return resized.astype(np.uint8)
 
 
 _FILTERS = {"bilinear_aa": "BILINEAR", "bicubic_aa": "BICUBIC", "lanczos3_aa": "LANCZOS"}
@@ -128,6 +167,15 @@ def _with_pillow(
     return resize
 
 
+def _through_jpeg(np: Any, pillow: Any, quality: int, image: Any) -> Any:
+    """Return one image after the round trip, and drop a channel axis of 1."""
+    file = io.BytesIO()
+    pillow.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
+        file, "JPEG", quality=quality
+    )
+    return np.array(pillow.open(file))
+
+
 @lru_cache(maxsize=None)
 def _module(name: str) -> Optional[Any]:
     """Return a module, or None where it is not installed or cannot be loaded."""
@@ -142,5 +190,5 @@ def _arrays(step: Pass, channels: int) -> Tuple[Any, Any]:
     import numpy as np
 
     indices, weights = table(step)
-    kind = np.int32 if is_antialiased(step.method) else np.float32
-    return np.array(indices), np.array(weights, kind)[..., None].repeat(channels, -1)
+    rows = np.array(weights, weight_dtype(step.method))[..., None]
+    return np.array(indices), rows.repeat(channels, -1)

@@ -55,6 +55,26 @@ class Ops(Protocol):
         """
         ...
 
+    def round_trip_jpeg(self, image: Any, quality: int) -> Any:
+        """Return images as they are after a round trip through Pillow's JPEG.
+
+        Args:
+            image: uint8, shape `(..., height, width, channels)`, gray or RGB.
+            quality: 1 to 100.
+
+        Raises:
+            ImportError: Pillow or NumPy is not installed.
+        """
+        ...
+
+    def contiguous_copy(self, array: Any) -> Any:
+        """Return a copy whose elements lie in memory in order."""
+        ...
+
+    def shares_memory(self, array: Any, other: Any) -> bool:
+        """Whether writing into one of two arrays may change the other."""
+        ...
+
     def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function compiled, where the framework does that, else the function."""
         ...

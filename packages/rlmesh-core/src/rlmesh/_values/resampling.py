@@ -1,12 +1,21 @@
 """How images are resized: the definition of each method, and an implementation by tables.
 
-A resize is two passes, along the width and then along the height. Each pixel of a pass is a
-weighted sum of a run of neighbours; `taps` says which, and with what weights.
+A resize is two passes, along the width and then along the height. Every framework does the same
+arithmetic, so that all of them agree exactly.
 
-`"bilinear"` and `"area"` round once, half to even, after both passes. Methods that end in `_aa`
-are Pillow's to the bit: their weights are whole multiples of 2**-22, and each pass is rounded, half
-up, and clamped to 0..255. Pillow 13 and later take the height first for some sizes, which can
-change a pixel by 30 levels; here the width is always first.
+`"bilinear"` interpolates between two neighbours: `a + w * (b - a)`, where `w` and `b - a` are of
+single precision, and so is the result, rounded once. After both passes it is rounded to a level,
+half to even. This is what OpenCV does with 16-bit images where it has Intel's routines; with 8-bit
+images it is off by an eighth of a level on average.
+
+`"area"` counts how much of each pixel lies below an output pixel, in whole fractions of a pixel.
+The sum over both axes is an integer, and is divided once, half to even. For a whole image the
+fractions are exact as long as an output pixel has at most 2896 of them along an axis; otherwise,
+and for a box, its edges are rounded to the finest fractions of which it has no more.
+
+Methods that end in `_aa` are Pillow's to the bit: their weights are whole multiples of 2**-22, and
+each pass is rounded, half up, and clamped to 0..255. Pillow 13 and later take the height first for
+some sizes, which can change a pixel by 30 levels; here the width is always first.
 """
 
 from __future__ import annotations
@@ -21,12 +30,18 @@ from rlmesh.errors import InvalidValue
 from .ops import Ops
 
 Box = Tuple[float, float, float, float]
-Taps = List[Tuple[int, List[float]]]
+Taps = List[Tuple[int, Sequence[float]]]
 
 METHODS = ("bilinear", "bilinear_aa", "bicubic_aa", "lanczos3_aa", "area")
 
 PRECISION = 22
 """The bits behind the point in the weights of the `_aa` methods."""
+
+MOST_PARTS = 2896
+"""The most fractions of pixels that an output pixel of `"area"` has along an axis.
+
+With as many along both, sums of levels fit in int32.
+"""
 
 _MANY_TAPS = 5
 
@@ -50,7 +65,7 @@ class Pass(NamedTuple):
 
 
 def taps(method: str, in_size: int, out_size: int, start: float, extent: float) -> Taps:
-    """Return the first input pixel and the weights of each output pixel; they sum to 1.
+    """Return the first input pixel and the weights of each output pixel.
 
     Pixel `i` covers `i` to `i + 1`. The part from `start` to `start + extent` lies in the image,
     and becomes `out_size` pixels. Where a kernel reaches beyond the part, it sees the pixels there;
@@ -62,13 +77,15 @@ def taps(method: str, in_size: int, out_size: int, start: float, extent: float) 
         out_size: Pixels of the result.
         start: In pixels, need not be whole.
         extent: In pixels, need not be whole.
+
+    Returns:
+        Weights that sum to 1; those of `"area"` are integers.
     """
     scale = extent / out_size
     if method == "bilinear":
         return [_two_taps(start + (i + 0.5) * scale - 0.5, in_size) for i in range(out_size)]
     if method == "area":
-        edges = [min(start + i * scale, in_size) for i in range(out_size + 1)]
-        return [_overlaps(edges[i], edges[i + 1], in_size) for i in range(out_size)]
+        return _overlaps(in_size, out_size, start, extent)
     kernel, radius = _KERNELS[method]
     # Pillow keeps the borders of the part in single precision.
     start, end = _single(start), _single(min(start + extent, in_size))
@@ -94,14 +111,28 @@ def _single(value: float) -> float:
 def _two_taps(place: float, in_size: int) -> Tuple[int, List[float]]:
     place = min(max(place, 0.0), in_size - 1.0)
     first = int(place)
-    part = place - first
+    part = _single(place - first)
     return (first, [1 - part, part]) if part else (first, [1.0])
 
 
-def _overlaps(low: float, high: float, in_size: int) -> Tuple[int, List[float]]:
-    first = min(int(low), in_size - 1)
-    end = min(max(math.ceil(high), first + 1), in_size)
-    return first, _normalised([min(high, j + 1) - max(low, j) for j in range(first, end)])
+def _overlaps(in_size: int, out_size: int, start: float, extent: float) -> Taps:
+    """Return how much of each input pixel lies below an output pixel, in fractions of a pixel."""
+    common = math.gcd(in_size, out_size)
+    if start == 0 and extent == in_size and in_size // common <= MOST_PARTS:
+        parts = out_size // common
+        edges = [i * (in_size // common) for i in range(out_size + 1)]
+    else:
+        parts = max(int((MOST_PARTS - 1) * min(out_size / extent, 1.0)), 1)
+        scale = extent / out_size
+        edges = [round(min(start + i * scale, in_size) * parts) for i in range(out_size + 1)]
+    found: Taps = []
+    for low, high in zip(edges, edges[1:]):
+        low = min(low, in_size * parts - 1)
+        high = max(high, low + 1)  # an output pixel may be smaller than a fraction
+        pixels = range(low // parts, -(-high // parts))
+        weights = [min(high, (j + 1) * parts) - max(low, j * parts) for j in pixels]
+        found.append((pixels[0], weights))
+    return found
 
 
 def _normalised(weights: List[float]) -> List[float]:
@@ -145,7 +176,8 @@ def table(step: Pass) -> Tuple[List[List[int]], List[List[float]]]:
     """Return the input pixels and weights of a pass, each of shape `(taps, out_size)`.
 
     Output pixels with fewer taps than others have weights of 0. The weights of an `_aa` method are
-    integers, in units of `2**-PRECISION`, rounded as Pillow rounds them.
+    integers, in units of `2**-PRECISION`, rounded as Pillow rounds them. Those of `"bilinear"` are
+    the second pixels' only.
     """
     found = taps(*step)
     count = max(len(weights) for _, weights in found)
@@ -156,7 +188,15 @@ def table(step: Pass) -> Tuple[List[List[int]], List[List[float]]]:
     if is_antialiased(step.method):
         one = 1 << PRECISION
         return indices, [[int(w * one + math.copysign(0.5, w)) for w in row] for row in rows]
+    if step.method == "bilinear":
+        none = [0.0] * step.out_size
+        return [indices[0], indices[-1]], [rows[1] if count > 1 else none]
     return indices, rows
+
+
+def weight_dtype(method: str) -> str:
+    """Return the dtype of the weights in `table`."""
+    return "float64" if method == "bilinear" else "int32"
 
 
 @lru_cache(maxsize=256)
@@ -195,6 +235,7 @@ def resize_by_tables(
     arrays: Callable[[Pass, int], Tuple[Any, Any]],
     image: Any,
     steps: Sequence[Tuple[int, Pass]],
+    dtype: str = "uint8",
 ) -> Any:
     """Return images in another size, for frameworks or methods without a routine that will do.
 
@@ -202,27 +243,65 @@ def resize_by_tables(
         ops: The framework's.
         take: A function of an array, indices and an axis: the array's elements there.
         arrays: A function of a pass and a number of channels: `table`, as the framework's arrays
-            on the image's device, indices as integers and weights as int32 for `_aa` methods, else
-            float32. Weights are repeated to the shape `(taps, out_size, channels)`. This is the
-            slow part, so it should keep what it returns.
+            on the image's device, indices as integers and weights of their `weight_dtype`. Weights
+            are repeated to the shape `(taps, out_size, channels)`. This is the slow part, so it
+            should keep what it returns.
         image: uint8, shape `(..., height, width, channels)`.
         steps: What `passes` returned.
+        dtype: Of the image, if it is another integer one; for `"bilinear"` only.
 
     Returns:
-        uint8, shape `(..., *size, channels)`; the image itself where there are no steps.
+        Shape `(..., *size, channels)`; the image itself where there are no steps.
     """
     value = image
+    wholes = []
     for axis, step in steps:
         indices, weights = arrays(step, image.shape[-1])
+        if step.method == "bilinear":
+            value = _interpolated(ops, take, value, axis, indices, weights)
+            continue
         value = _resampled(ops.xp, take, value, axis, indices, weights)
         if is_antialiased(step.method):
             value += 1 << (PRECISION - 1)
             value >>= PRECISION
             value = ops.astype(ops.xp.clip(value, 0, 255), "uint8")
-    if not steps or is_antialiased(steps[0][1].method):
-        return value
-    # Weights that are all positive and sum to 1 leave nothing to clamp.
-    return ops.astype(ops.xp.round(value), "uint8")
+        else:
+            wholes.append(_whole(weights, value.ndim - 1 - axis))
+    if wholes:
+        return _divided(ops, value, wholes[0] if len(wholes) == 1 else wholes[0] * wholes[1])
+    if steps and steps[0][1].method == "bilinear":
+        # Between two levels, so that there is nothing to clamp.
+        return ops.astype(ops.xp.round(value), dtype)
+    return value
+
+
+def _interpolated(
+    ops: Ops, take: Callable[[Any, Any, int], Any], value: Any, axis: int, indices: Any, part: Any
+) -> Any:
+    """Return one pass of `"bilinear"`, in single precision.
+
+    The product is exact in double precision, whether or not it is fused with the sum.
+    """
+    part = part[0] if value.ndim - 1 - axis == 1 else part[0, :, None, :1]
+    first, second = (ops.astype(take(value, index, axis), "float32") for index in indices)
+    change = ops.astype(second - first, "float64")
+    return ops.astype(ops.astype(first, "float64") + part * change, "float32")
+
+
+def _whole(weights: Any, trailing: int) -> Any:
+    """Return the sums of a pass's weights, in a shape that meets its result."""
+    total = weights[0]
+    for row in weights[1:]:
+        total = total + row
+    return total[:, None, :1] if trailing == 2 else total
+
+
+def _divided(ops: Ops, value: Any, whole: Any) -> Any:
+    """Return a quotient of integers, rounded half to even."""
+    level = value // whole
+    rest = value - level * whole
+    rounded = level + ops.astype(rest * 2 + level % 2 > whole, "int32")
+    return ops.astype(rounded, "uint8")
 
 
 def _resampled(

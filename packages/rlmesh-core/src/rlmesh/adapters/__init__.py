@@ -41,6 +41,7 @@ from .roles import (
     JOINT_POS,
     JOINT_VEL,
 )
+from .stages import Stage
 from .stats import Stats
 from .tags import EnvTags, Field, ImageTag, Split, StateTag, TextTag
 
@@ -63,6 +64,7 @@ __all__ = [
     # What a model wants
     "ModelSpec",
     "Image",
+    "Stage",
     "State",
     "Concat",
     "Constant",

@@ -28,8 +28,9 @@ class ImageLeaf(NamedTuple):
         tag: What the env says of it.
         height: Rows.
         width: Columns.
-        channels: 1 or 3.
+        channels: 1 or 3, without alpha.
         has_channel_axis: Whether there is an axis for them.
+        has_alpha: Whether a fourth channel is to be dropped.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class ImageLeaf(NamedTuple):
     width: int
     channels: int
     has_channel_axis: bool
+    has_alpha: bool = False
 
     @property
     def is_channels_first(self) -> bool:
@@ -157,15 +159,23 @@ def image_leaf(tag: ImageTag, space: Space[Any], path: Path, where: str) -> Imag
     shape = space.shape
     if 0 in shape:
         raise AdapterResolutionError(f"{where}: expected an image of some pixels, got {space}")
-    if len(shape) == 2:
-        return ImageLeaf(path, tag, shape[0], shape[1], 1, False)
-    channels, height, width = shape if tag.layout == "chw" else (shape[2], *shape[:2])
-    if channels not in (1, 3):
+    whole = shape if len(shape) == 3 else (1, *shape) if tag.layout == "chw" else (*shape, 1)
+    channels, height, width = whole if tag.layout == "chw" else (whole[2], *whole[:2])
+    if channels not in (1, 3, 4):
         raise AdapterResolutionError(
-            f"{where}: expected 1 or 3 channels, got {channels} (of shape {shape} in layout"
+            f"{where}: expected 1, 3 or 4 channels, got {channels} (of shape {shape} in layout"
             f" {tag.layout!r})"
         )
-    return ImageLeaf(path, tag, height, width, channels, True)
+    if tag.channels not in (None, channels):
+        raise AdapterResolutionError(
+            f"{where}.channels: expected the space's {channels} (of shape {shape} in layout"
+            f" {tag.layout!r}), got {tag.channels}"
+        )
+    if channels == 1 and tag.channel_order == "bgr":
+        raise AdapterResolutionError(
+            f"{where}.channel_order: expected 'rgb' for a picture of one channel, got 'bgr'"
+        )
+    return ImageLeaf(path, tag, height, width, min(channels, 3), len(shape) == 3, channels == 4)
 
 
 def _collect_vector(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from rlmesh._values.ops import Ops
+from rlmesh.errors import InvalidValue
 from rlmesh.spaces import Discrete
 
 from ._actuators import ActionPlan
-from ._steps import Advisory, Step, run
+from ._steps import Advisory, Step, dtype_name, run
 
 Path = Tuple[Any, ...]
 
@@ -19,10 +20,12 @@ class Read(NamedTuple):
     Attributes:
         place: Of the leaf in `Plan.reads`.
         steps: What is done with it.
+        levels_of: What errors call a picture, which must be uint8; None for anything else.
     """
 
     place: int
     steps: Sequence[Step]
+    levels_of: Optional[str] = None
 
 
 class Previous(NamedTuple):
@@ -148,7 +151,7 @@ def compile_payload(leaves: Sequence[ArrayLeaf], ops: Ops, device: Any) -> Calla
 
     It takes raw arrays, the model's last output, and for each stack its past arrays: those of
     `history` that are not 0, in order. For a leaf that is a raw array as it is, it returns None:
-    what a compiled function returns is always a copy.
+    what a compiled function returns is always a copy. All else has memory of its own.
     """
 
     def payload(raws: Sequence[Any], previous: Any, pasts: Sequence[Sequence[Any]]) -> Any:
@@ -162,7 +165,12 @@ def compile_payload(leaves: Sequence[ArrayLeaf], ops: Ops, device: Any) -> Calla
                 final = ops.xp.stack([*past, final] if leaf.history[-1] == 0 else list(past), 0)
             for _ in range(leaf.lead_dims):
                 final = final[None]
-            finals.append(None if any(final is raw for raw in raws) else final)
+            if any(final is raw for raw in raws):
+                finals.append(None)
+                continue
+            read = [raws[part.place] for part in leaf.parts if isinstance(part, Read)]
+            shares = len(read) == 1 and ops.shares_memory(final, read[0])
+            finals.append(ops.contiguous_copy(final) if shares else final)
         return finals, currents
 
     return ops.jit(payload)
@@ -208,6 +216,8 @@ def _frame(leaf: ArrayLeaf, ops: Ops, device: Any, raws: Sequence[Any], previous
     values = []
     for part in leaf.parts:
         if isinstance(part, Read):
+            if part.levels_of is not None:
+                _check_levels(raws[part.place], part.levels_of)
             values.append(run(ops, part.steps, raws[part.place]))
         elif isinstance(part, Previous):
             values.append(run(ops, part.steps, previous))
@@ -219,6 +229,20 @@ def _frame(leaf: ArrayLeaf, ops: Ops, device: Any, raws: Sequence[Any], previous
         dtype = "float64" if wide else "float32"
         values = [ops.xp.concatenate([ops.astype(value, dtype) for value in values], -1)]
     return run(ops, leaf.steps, values[0])
+
+
+def _check_levels(raw: Any, name: str) -> None:
+    """Check that a picture is one of levels: floats would be divided by 255 once more."""
+    if raw.dtype not in _LEVELS:  # which takes less time than the dtype's name
+        if dtype_name(raw) != "uint8":
+            raise InvalidValue(
+                f"{name}: expected a picture of uint8, as its space says, got {dtype_name(raw)}"
+            )
+        _LEVELS.add(raw.dtype)
+
+
+_LEVELS: Set[Any] = set()
+"""The frameworks' dtypes that are uint8."""
 
 
 def lines_of(name: str, source: str, steps: Sequence[Step]) -> List[str]:

@@ -124,15 +124,17 @@ class _Resolution:
             raise leaves.missing(self.offers, spec.role, spec.part, where)
         assert leaf is None or isinstance(leaf, ImageLeaf)
         plan = plan_picture(spec, leaf, where, self.notes)
-        blank_plan = plan_picture(spec, None, where, []) if spec.size and spec.channels else None
+        blank_plan = (
+            plan_picture(spec, None, where, []) if spec.last_size and spec.channels else None
+        )
         made_up = blank_plan and self._blank(spec, blank_plan.steps)
         if leaf is None:
             assert made_up is not None
             part: Part = made_up
             source = f"made up ({spec.fill})"
         else:
-            part = Read(self._read(leaf.path), plan.steps)
-            axis = f"x{leaf.channels}" if leaf.has_channel_axis else ""
+            part = Read(self._read(leaf.path), plan.steps, path_text("observation", leaf.path))
+            axis = f"x{leaf.channels + leaf.has_alpha}" if leaf.has_channel_axis else ""
             source = f"{path_text('observation', leaf.path)} ({leaf.height}x{leaf.width}{axis})"
         history = history_of(spec)
         blank = None
@@ -147,9 +149,9 @@ class _Resolution:
         return ArrayLeaf([part], [], history, blank, spec.lead_dims)
 
     def _blank(self, spec: Image, steps: List[Step]) -> MadeUp:
-        assert isinstance(spec.size, tuple)
+        assert spec.last_size is not None
         first = Step("as uint8", lambda ops, value: ops.astype(value, "uint8"))
-        return MadeUp((*spec.size, spec.channels or 3), spec.fill, [first, *steps])
+        return MadeUp((*spec.last_size, spec.channels or 3), spec.fill, [first, *steps])
 
     def state(self, spec: State, where: str) -> ArrayLeaf:
         plan = self._vector(spec, where)

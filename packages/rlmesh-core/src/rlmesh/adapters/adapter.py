@@ -111,10 +111,11 @@ class Adapter(AdapterBase):
 
         Args:
             observation: One that the env returned; its arrays are of the model's framework. It is
-                not written into, but what the model takes as it is shares its memory.
+                not written into. What the model takes as it is is the same array; all else has
+                memory of its own.
 
         Raises:
-            InvalidValue: A leaf that is read is missing, or a text is.
+            InvalidValue: A leaf that is read is missing, or a text is; or a picture is not uint8.
         """
         functions = self._functions.ready(observation)
         raws = [functions.raw(observation, path) for path in self._plan.reads]

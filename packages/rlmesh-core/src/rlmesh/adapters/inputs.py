@@ -14,10 +14,9 @@ from ._plain import shown
 from ._rotations import CustomEncoding
 from .actions import Action
 from .roles import CANONICAL_WIDTHS
+from .stages import Stage, check_geometry, fits_of
 from .stats import Stats
 
-RESAMPLES = ("bilinear", "bilinear_aa", "bicubic_aa", "lanczos3_aa", "area")
-FITS = ("stretch", "crop", "pad")
 _PLAIN_PART = {"reshape": None, "container": "array", "stack": None, "offsets": None}
 """What a `State` may not change as a part of a `Concat`."""
 
@@ -28,8 +27,9 @@ Numbers = Union[float, Sequence[float]]
 class Image(Declaration):
     """A camera's picture, in the form that the model wants.
 
-    In this order: turned by 180 degrees where the two sides disagree; cropped; fitted and resized;
-    gray or RGB; channel order; normalised, and dtype; layout; stacked; leading axes.
+    In this order: turned by 180 degrees where the two sides disagree; JPEG; cropped; fitted and
+    resized; further stages; gray or RGB; channel order; normalised, and dtype; layout; stacked;
+    leading axes.
 
     Attributes:
         role: Which camera.
@@ -46,11 +46,19 @@ class Image(Declaration):
         upside_down: Whether the model wants it turned by 180 degrees.
         resample: `"bilinear"`, `"bilinear_aa"`, `"bicubic_aa"`, `"lanczos3_aa"` or `"area"`.
         allow_upscale: Whether it may be enlarged.
-        fit: What to do where the aspect changes: `"stretch"`, `"crop"`, `"pad"`, or several of
-            these, of which the first that may be done is.
+        fit: What to do where the aspect changes: `"stretch"`, `"crop"`, `"crop_floor"`, `"pad"`, or
+            several of these, of which the first that may be done is. To cut, the picture is resized
+            until its shorter side fits; `"crop"` rounds the longer one, and cuts half of what is
+            over, rounded down, from its start. `"crop_floor"` rounds the longer side down, and the
+            half to the nearest integer, or even one, as Resize and CenterCrop of torchvision do.
         crop: A centred part of it, as a fraction of each side.
         crop_area: The same as a fraction of the area.
         crop_mode: `"zoom"` resamples the fractional box; `"slice"` cuts the rounded one first.
+        pad_align: Where `"pad"` puts the picture: `"center"` or `"top_left"`.
+        pad_first: Whether `"pad"` pads to the target's aspect, and resizes then.
+        then: A `Stage`, or several, that follow the first resize; each is rounded to levels.
+        jpeg: The quality, 1 to 100, of a round trip through Pillow's JPEG before the crop, for
+            models whose training data was stored so; it needs Pillow.
         channel_order: `"rgb"` or `"bgr"`.
         optional: Whether a picture of `fill` will do where the env has no such camera.
         fill: The value, 0 to 255, of what is made up or padded.
@@ -83,6 +91,10 @@ class Image(Declaration):
     crop: Optional[float] = None
     crop_area: Optional[float] = None
     crop_mode: str = "zoom"
+    pad_align: str = "center"
+    pad_first: bool = False
+    then: Union[Stage, Sequence[Stage]] = ()
+    jpeg: Optional[int] = None
     channel_order: str = "rgb"
     optional: bool = False
     fill: int = 0
@@ -95,26 +107,32 @@ class Image(Declaration):
     def __post_init__(self) -> None:
         self._check_role("image/")
         self._check_text("part")
-        self._check_size()
+        self._check_sides()
+        check_geometry(self)
         self._check_choice("layout", "hwc", "chw")
         self._check_choice("channels", None, 1, 3)
-        self._check_choice("resample", *RESAMPLES)
-        self._check_choice("crop_mode", "zoom", "slice")
         self._check_choice("channel_order", "rgb", "bgr")
-        self._check_bools("convert_channels", "upside_down", "allow_upscale", "optional")
+        self._check_bools("convert_channels", "upside_down", "optional", "pad_first")
         self._check_count("lead_dims", least=0)
-        self._check_crop()
-        self._check_fit()
+        self._check_padding()
+        self._check_stages()
         self._check_values()
         check_history(self)
-        for field in ("size", "channels"):
-            if self.optional and getattr(self, field) is None:
-                raise self._fail(field, f"the {field} of what optional=True makes up")
+        if self.optional and self.last_size is None:
+            raise self._fail("size", "the size of what optional=True makes up")
+        if self.optional and self.channels is None:
+            raise self._fail("channels", "the channels of what optional=True makes up")
 
-    def _check_size(self) -> None:
+    @property
+    def last_size(self) -> Optional[Tuple[int, int]]:
+        """Height and width after all stages; None if the env's decide on them."""
+        last: Any = self.then[-1] if self.then else self  # type: ignore[index]
+        return last.size  # type: ignore[no-any-return]
+
+    def _check_sides(self) -> None:
         self._check_count("height")
         self._check_count("width")
-        given, size = self._given("size")
+        _, size = self._given("size")
         if (self.height is None) != (self.width is None):
             missing = "height" if self.height is None else "width"
             raise self._fail(missing, "both height and width, or size=...")
@@ -122,31 +140,31 @@ class Image(Declaration):
             if size not in (None, (self.height, self.width)):
                 raise self._fail("size", "None beside height and width")
             self._set(size=(self.height, self.width), height=None, width=None)
-        elif given:
-            if not isinstance(size, tuple):
-                size = (size, size)
-            if len(size) != 2 or not all(map(is_count, size)):
-                raise self._fail("size", "one or two integers of at least 1")
-            self._set(size=size)
 
-    def _check_crop(self) -> None:
-        self._check_number("crop", "crop_area")
-        for field in ("crop", "crop_area"):
-            value = getattr(self, field)
-            if value is not None and not 0 < value <= 1:
-                raise self._fail(field, "a fraction above 0, and at most 1")
-        if self.crop is not None and self.crop_area is not None:
-            raise self._fail("crop_area", "None beside crop")
+    def _check_padding(self) -> None:
+        self._check_choice("pad_align", "center", "top_left")
+        fits = [fit for stage in (self, *self._stages()) for fit in fits_of(stage)]
+        if self.pad_align != "center" and "pad" not in fits:
+            raise self._fail("pad_align", "'center' without fit='pad'")
+        if self.pad_first and "pad" not in fits_of(self):
+            raise self._fail("pad_first", "False without fit='pad'")
+        is_cropped = self.crop is not None or self.crop_area is not None
+        if self.pad_first and is_cropped and self.crop_mode != "slice":
+            raise self._fail("crop_mode", "'slice' for a crop beside pad_first")
 
-    def _check_fit(self) -> None:
-        given, fits = self._given("fit")
-        if not given:
-            return
-        if not isinstance(fits, tuple):
-            fits = (fits,)
-        if not fits or any(one not in FITS for one in fits) or len(set(fits)) != len(fits):
-            raise self._fail("fit", f"one or several of {', '.join(FITS)}")
-        self._set(fit=fits[0] if len(fits) == 1 else fits)
+    def _stages(self) -> Tuple[Stage, ...]:
+        stages = (self.then,) if isinstance(self.then, Stage) else self.then
+        if not isinstance(stages, (list, tuple)):
+            raise self._fail("then", "Stage(...), or several of them")
+        if not all(isinstance(stage, Stage) for stage in stages):
+            raise self._fail("then", "Stage(...), or several of them")
+        return tuple(stages)
+
+    def _check_stages(self) -> None:
+        self._set(then=self._stages())
+        self._check_count("jpeg")
+        if self.jpeg is not None and self.jpeg > 100:
+            raise self._fail("jpeg", "a quality from 1 to 100")
 
     def _check_values(self) -> None:
         check_dtype(self)

@@ -155,7 +155,8 @@ def _checked_path(path: Any) -> Path:
 def push_down(tags: EnvTags, space: Space[Any], spec: ModelSpec) -> PushedDown:
     """Leave crop and resize to the env's side, for each image that gets smaller by them.
 
-    An image that several inputs read stays as it is.
+    An image that several inputs read stays as it is, and so does one that takes a round trip
+    through JPEG, because not every version of that gives the same.
 
     Args:
         tags: What the env says of itself.
@@ -176,12 +177,19 @@ def push_down(tags: EnvTags, space: Space[Any], spec: ModelSpec) -> PushedDown:
         if len(found) > 1:
             continue
         ((place, image, leaf),) = found
+        if image.jpeg is not None:
+            continue
         height, width = _size(image, leaf)
         if height * width < leaf.height * leaf.width:
             pushed.append(Pushed(path, leaf.tag, _geometry(image)))
             inputs[place] = replace(image, size=(height, width), **_NO_GEOMETRY)
-            turned = image.upside_down
-            new_tags[path] = replace(leaf.tag, layout="hwc", upside_down=turned)
+            new_tags[path] = replace(
+                leaf.tag,
+                layout="hwc",
+                upside_down=image.upside_down,
+                channel_order="rgb",
+                channels=None,
+            )
     return PushedDown(
         replace(tags, observation=map_tree(tags.observation, lambda p, t: new_tags.get(p, t))),
         _changed(space, pushed),
@@ -190,7 +198,14 @@ def push_down(tags: EnvTags, space: Space[Any], spec: ModelSpec) -> PushedDown:
     )
 
 
-_NO_GEOMETRY: Dict[str, Any] = {"crop": None, "crop_area": None, "fit": None}
+_NO_GEOMETRY: Dict[str, Any] = {
+    "crop": None,
+    "crop_area": None,
+    "fit": None,
+    "pad_align": "center",
+    "pad_first": False,
+    "then": (),
+}
 
 
 def _size(image: Image, leaf: ImageLeaf) -> Tuple[int, int]:
@@ -202,7 +217,8 @@ def _size(image: Image, leaf: ImageLeaf) -> Tuple[int, int]:
 def _geometry(image: Image) -> Image:
     """Return of an image only how it is turned, cropped, fitted and resized."""
     fields = ("size", "upside_down", "resample", "allow_upscale", "fit", "crop", "crop_area")
-    kept = {name: getattr(image, name) for name in (*fields, "crop_mode", "fill")}
+    more = ("crop_mode", "pad_align", "pad_first", "then", "fill")
+    kept = {name: getattr(image, name) for name in (*fields, *more)}
     return Image(image.role, **kept)
 
 

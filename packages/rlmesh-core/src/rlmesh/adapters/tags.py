@@ -13,13 +13,15 @@ from .roles import CANONICAL_WIDTHS, ROTATION_ROLES
 
 @dataclass(frozen=True)
 class ImageTag(Declaration):
-    """Tags a leaf as a camera's picture: uint8, RGB or gray.
+    """Tags a leaf as a camera's picture: uint8, RGB or gray, or RGB and alpha, which is dropped.
 
     Attributes:
         role: Which camera, e.g. `IMAGE_PRIMARY`.
         layout: `"hwc"` or `"chw"`; a picture of two axes has either.
         upside_down: Whether it is turned by 180 degrees.
+        channel_order: `"rgb"` or `"bgr"`, in which alpha comes last, too.
         part: Which of several of this role, e.g. `"left_arm"`.
+        channels: 1, 3 or 4, to have it checked against the space; None takes the space's.
 
     Raises:
         AdapterResolutionError: A field has no such value; the message names it.
@@ -30,11 +32,15 @@ class ImageTag(Declaration):
     role: str
     layout: str = "hwc"
     upside_down: bool = False
+    channel_order: str = "rgb"
     part: Optional[str] = None
+    channels: Optional[int] = None
 
     def __post_init__(self) -> None:
         self._check_role("image/")
         self._check_choice("layout", "hwc", "chw")
+        self._check_choice("channel_order", "rgb", "bgr")
+        self._check_choice("channels", None, 1, 3, 4)
         self._check_bools("upside_down")
         self._check_text("part")
 

@@ -10,7 +10,11 @@ import numpy as np
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
-from rlmesh.backends import Ops, resampling
+from rlmesh.backends import NumpyBridge, Ops, resampling
+
+_x64: Any = getattr(jax, "enable_x64", None)
+if _x64 is None:  # before JAX 0.8
+    from jax.experimental import enable_x64 as _x64
 
 _BAND = 16
 """Rows of a band: with more, more products by 0 are made; with less, each is too little work."""
@@ -49,6 +53,25 @@ class JaxOps(Ops):
         steps = resampling.passes(image.shape, size, method, box)
         return _resized(image, tuple(steps)) if steps else image
 
+    def round_trip_jpeg(self, image: jax.Array, quality: int) -> jax.Array:
+        """Return images after a round trip through Pillow's JPEG, outside of what is compiled."""
+        ops = NumpyBridge().ops
+
+        def on_host(array: Any) -> Any:
+            return ops.round_trip_jpeg(np.asarray(array), quality)
+
+        result = jax.ShapeDtypeStruct(image.shape, image.dtype)
+        changed: jax.Array = jax.pure_callback(on_host, result, image)
+        return changed
+
+    def contiguous_copy(self, array: jax.Array) -> jax.Array:
+        """Return the array itself, which nobody can write into."""
+        return array
+
+    def shares_memory(self, array: jax.Array, other: jax.Array) -> bool:
+        """Return False: nobody can write into an array."""
+        return False
+
     def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function, compiled by `jax.jit` when it is first called."""
         compiled: Callable[..., Any] = jax.jit(function)
@@ -73,7 +96,8 @@ def _dtype(name: str) -> Any:
 @partial(jax.jit, static_argnums=1)
 def _resized(image: jax.Array, steps: Tuple[Tuple[int, resampling.Pass], ...]) -> jax.Array:
     if not resampling.is_antialiased(steps[0][1].method):
-        resized: jax.Array = resampling.resize_by_tables(_OPS, _take, _arrays, image, steps)
+        with _x64(True):  # else there is no double precision
+            resized: jax.Array = resampling.resize_by_tables(_OPS, _take, _arrays, image, steps)
         return resized
     for axis, step in steps:
         image = _banded(image, axis, step)
@@ -88,7 +112,8 @@ def _take(array: jax.Array, indices: Any, axis: int) -> jax.Array:
 @lru_cache(maxsize=64)
 def _arrays(step: resampling.Pass, channels: int) -> Tuple[Any, Any]:
     indices, weights = resampling.table(step)
-    return np.array(indices, np.int32), np.array(weights, np.float32)[..., None]
+    kind = resampling.weight_dtype(step.method)
+    return np.array(indices, np.int32), np.array(weights, kind)[..., None]
 
 
 def _banded(image: jax.Array, axis: int, step: resampling.Pass) -> jax.Array:

@@ -6,8 +6,7 @@ from functools import lru_cache, partial
 from typing import Any, Callable, Optional, Tuple
 
 import torch
-from rlmesh.backends import Ops, resampling
-from torch.nn.functional import interpolate
+from rlmesh.backends import NumpyBridge, Ops, resampling
 
 
 class TorchOps(Ops):
@@ -34,19 +33,31 @@ class TorchOps(Ops):
     ) -> torch.Tensor:
         """Return images in another size, on their own device; the tensor itself if it has it.
 
-        torch's own routine does both bilinear methods, tables do the rest: torch's bicubic is up to
-        30 levels away from Pillow's, its area up to 72 from boxes that overlap.
+        torch's own routines round otherwise, so that tables do it; in main memory, where NumPy is
+        installed, its adapters' functions do.
         """
         steps = resampling.passes(image.shape, size, method, box)
         if not steps:
             return image
-        if box is None and method == "bilinear":
-            return _interpolated(image, size, antialias=False)
-        if box is None and method == "bilinear_aa" and _takes_bytes(image, size):
-            return _interpolated(image, size, antialias=True)
+        of_numpy = _of_numpy() if image.is_cpu else None
+        if of_numpy is not None:
+            return torch.from_numpy(of_numpy.resize_image(image.numpy(), size, method, box))
         arrays = partial(_arrays, device=image.device)
         resized: torch.Tensor = resampling.resize_by_tables(self, _take, arrays, image, steps)
         return resized
+
+    def round_trip_jpeg(self, image: torch.Tensor, quality: int) -> torch.Tensor:
+        """Return images after a round trip through Pillow's JPEG, which takes main memory."""
+        result = NumpyBridge().ops.round_trip_jpeg(image.cpu().numpy(), quality)
+        return torch.from_numpy(result).to(image.device)
+
+    def contiguous_copy(self, array: torch.Tensor) -> torch.Tensor:
+        """Return a copy whose elements lie in memory in order."""
+        return array.clone(memory_format=torch.contiguous_format)
+
+    def shares_memory(self, array: torch.Tensor, other: torch.Tensor) -> bool:
+        """Whether writing into one of two tensors may change the other."""
+        return array.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
     def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function itself."""
@@ -57,26 +68,13 @@ class TorchOps(Ops):
         return array.device
 
 
-def _interpolated(image: torch.Tensor, size: Tuple[int, int], antialias: bool) -> torch.Tensor:
-    # This is no copy: torch has the layout under the name channels_last.
-    planes = image.reshape((-1, *image.shape[-3:])).movedim(-1, 1)
-    if not len(planes):
-        return image.new_empty((*image.shape[:-3], *size, image.shape[-1]))
-    as_bytes = _takes_bytes(image, size)
-    if not as_bytes:
-        planes = planes.float()
-    resized = interpolate(planes, size, mode="bilinear", antialias=antialias)
-    if not as_bytes:
-        resized = resized.round_().to(torch.uint8)
-    return resized.movedim(1, -1).reshape((*image.shape[:-3], *size, image.shape[-1]))
-
-
-def _takes_bytes(image: torch.Tensor, size: Tuple[int, int]) -> bool:
-    """Whether torch resizes these images as uint8.
-
-    It does so on CPUs only, and on some of them wrongly where one column is left: by up to 255.
-    """
-    return image.is_cpu and size[1] > 1
+@lru_cache(maxsize=None)
+def _of_numpy() -> Optional[Ops]:
+    """Return NumPy's functions, on whose arrays and torch's memory is the same; None without it."""
+    try:
+        return NumpyBridge().ops
+    except ImportError:
+        return None
 
 
 def _take(array: torch.Tensor, indices: torch.Tensor, axis: int) -> torch.Tensor:
@@ -88,6 +86,6 @@ def _arrays(
     step: resampling.Pass, channels: int, device: torch.device
 ) -> Tuple[torch.Tensor, torch.Tensor]:
     indices, weights = resampling.table(step)
-    kind = torch.int32 if resampling.is_antialiased(step.method) else torch.float32
+    kind = getattr(torch, resampling.weight_dtype(step.method))
     rows = torch.tensor(weights, dtype=kind, device=device)[..., None]
     return torch.tensor(indices, device=device), rows.repeat(1, 1, channels)
