@@ -359,12 +359,18 @@ def test_padding_takes_the_side_that_it_is_told(framework: str) -> None:
     common = {"size": (40, 40), "fit": "pad", "fill": 9, "pad_align": "top_left"}
     images = {"after": common, "before": {**common, "pad_first": True}}
     images["wide"] = {**common, "size": (30, 60), "pad_first": True}
+    images["low"] = {**common, "pad_align": "bottom_right"}
+    images["far"] = {**images["wide"], "pad_align": "bottom_right"}
     found = back(pictures(framework, image, images))
     expected = np.pad(image, [(0, 10), (0, 0), (0, 0)], constant_values=9)
     assert distance(found["after"], expected) == 0
     assert distance(found["before"], expected) == 0
     wide = np.pad(image, [(0, 0), (0, 20), (0, 0)], constant_values=9)
     assert distance(found["wide"], wide) == 0
+    low = np.pad(image, [(10, 0), (0, 0), (0, 0)], constant_values=9)
+    assert distance(found["low"], low) == 0
+    far = np.pad(image, [(0, 0), (20, 0), (0, 0)], constant_values=9)
+    assert distance(found["far"], far) == 0
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
