@@ -59,8 +59,7 @@ class Image(Declaration):
         crop: A centred part of it, as a fraction of each side.
         crop_area: The same as a fraction of the area.
         crop_mode: `"zoom"` resamples the fractional box; `"slice"` cuts the rounded one first.
-        pad_align: Where `"pad"` puts the picture: `"center"`, `"top_left"` or, as SmolVLA and X-VLA of
-            LeRobot do, `"bottom_right"`.
+        pad_align: Where `"pad"` puts the picture: `"center"`, `"top_left"` or `"bottom_right"`.
         pad_first: Whether `"pad"` pads to the target's aspect, and resizes then.
         then: A `Stage`, or several, that follow the first resize; each is rounded to levels.
         jpeg: The quality, 1 to 100, of a round trip through Pillow's JPEG before the crop, for
