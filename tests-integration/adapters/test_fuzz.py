@@ -417,7 +417,7 @@ class Fuzz:
             fields["channels"] = self.one(None, channels, channels, 3, 1)
         fields["fit"] = fit = self.one(*FITS, list(FITS), ["pad", "stretch"], "crop", None)
         if fit == "pad":
-            fields["pad_align"] = self.one("center", "top_left")
+            fields["pad_align"] = self.one("center", "top_left", "bottom_right")
             fields["pad_first"] = self.maybe()
         fields["then"] = self.some(0.2, self.stages, ())
         fields["jpeg"] = self.some(0.1, lambda: self.one(1, 50, 95, 100))

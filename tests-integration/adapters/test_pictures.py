@@ -368,6 +368,20 @@ def test_padding_takes_the_side_that_it_is_told(framework: str) -> None:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_bottom_right_is_where_lerobot_puts_pictures(framework: str) -> None:
+    # huggingface/lerobot, policies/smolvla/modeling_smolvla.py: resize_with_pad
+    image = fine(48, 65)
+    found = picture(
+        framework, image, {"size": 40, "fit": "pad", "pad_align": "bottom_right", "fill": 3}
+    )
+    inner = int(48 / (65 / 40)), 40
+    expected = np.full((40, 40, 3), 3, np.uint8)
+    expected[40 - inner[0] :] = resized(image, inner, "bilinear", None)
+    assert distance(found, expected) <= 1
+    assert (found[: 40 - inner[0]] == 3).all()
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_two_stages_are_the_crop_of_openvla(framework: str) -> None:
     # openvla/openvla, experiments/robot/openvla_utils.py: crop_and_resize, whose box reaches from
     # the first to the last sample; at one size before and after these are the samples of a zoom.

@@ -415,7 +415,7 @@ CASES: List[Misdeclaration] = [
         "pad-align-unknown",
         "Images",
         'Image(IMAGE_PRIMARY, pad_align="left")',
-        "Image.pad_align: expected 'center' or 'top_left', got 'left'",
+        "Image.pad_align: expected 'center', 'top_left' or 'bottom_right', got 'left'",
     ),
     Misdeclaration(
         "pad-align-without-pad",

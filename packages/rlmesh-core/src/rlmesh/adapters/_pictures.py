@@ -283,8 +283,11 @@ def _padded(inner: Tuple[int, int], target: Tuple[int, int], spec: Image) -> Ste
     If it is in the centre, the odd pixel is below or right.
     """
     (height, width), (rows, columns) = inner, target
-    is_centred = spec.pad_align == "center"
-    above, before = ((rows - height) // 2, (columns - width) // 2) if is_centred else (0, 0)
+    above, before = {
+        "center": ((rows - height) // 2, (columns - width) // 2),
+        "top_left": (0, 0),
+        "bottom_right": (rows - height, columns - width),
+    }[spec.pad_align]
     below, after = rows - height - above, columns - width - before
 
     def joined(ops: Ops, value: Any, axis: int, before: int, after: int) -> Any:

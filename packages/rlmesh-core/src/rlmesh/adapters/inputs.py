@@ -54,7 +54,7 @@ class Image(Declaration):
         crop: A centred part of it, as a fraction of each side.
         crop_area: The same as a fraction of the area.
         crop_mode: `"zoom"` resamples the fractional box; `"slice"` cuts the rounded one first.
-        pad_align: Where `"pad"` puts the picture: `"center"` or `"top_left"`.
+        pad_align: Where `"pad"` puts the picture: `"center"`, `"top_left"` or `"bottom_right"`.
         pad_first: Whether `"pad"` pads to the target's aspect, and resizes then.
         then: A `Stage`, or several, that follow the first resize; each is rounded to levels.
         jpeg: The quality, 1 to 100, of a round trip through Pillow's JPEG before the crop, for
@@ -142,7 +142,7 @@ class Image(Declaration):
             self._set(size=(self.height, self.width), height=None, width=None)
 
     def _check_padding(self) -> None:
-        self._check_choice("pad_align", "center", "top_left")
+        self._check_choice("pad_align", "center", "top_left", "bottom_right")
         fits = [fit for stage in (self, *self._stages()) for fit in fits_of(stage)]
         if self.pad_align != "center" and "pad" not in fits:
             raise self._fail("pad_align", "'center' without fit='pad'")
