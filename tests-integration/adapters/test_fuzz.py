@@ -606,9 +606,9 @@ def _check_array(spec: Any, value: Any, framework: str) -> None:
     if isinstance(spec, adapt.Image):
         assert array.ndim == 3 + bool(history) + spec.lead_dims
         assert array.shape[: spec.lead_dims] == (1,) * spec.lead_dims
-        if spec.size is not None:
+        if spec.last_size is not None:
             plane = array.shape[-2:] if spec.layout == "chw" else array.shape[-3:-1]
-            assert plane == spec.size, (plane, spec.size)
+            assert plane == spec.last_size, (plane, spec.last_size)
     else:
         single = array.shape[1:] if history else array.shape
         if spec.reshape is not None:

@@ -50,12 +50,17 @@ class NumpyOps(Ops):
         return array.astype(self._dtype(dtype), copy=False)
 
     def resize_image(
-        self, image: Any, size: Tuple[int, int], method: str, box: Optional[Box] = None
+        self,
+        image: Any,
+        size: Tuple[int, int],
+        method: str,
+        box: Optional[Box] = None,
+        dtype: str = "uint8",
     ) -> Any:
         """Return images in another size; the image itself where nothing changes."""
         steps = passes(image.shape, size, method, box)
         if not steps:
-            return image
+            return self.astype(image, dtype)
         channels = image.shape[-1]
         resize_one: Optional[Callable[[Any], Any]] = None
         if is_antialiased(method):
@@ -70,21 +75,25 @@ class NumpyOps(Ops):
         if resize_one is None:
             # `take` would copy other memory once for each of its calls.
             image = self.xp.ascontiguousarray(image)
-            return resize_by_tables(self, self.xp.take, _arrays, image, steps)
-        return self._each(resize_one, image, (*size, channels))
+            return resize_by_tables(self, self.xp.take, _arrays, image, steps, dtype)
+        return self._each(resize_one, image, (*size, channels), dtype)
 
     def _each(
-        self, resize_one: Callable[[Any], Any], image: Any, shape: Tuple[int, int, int]
+        self,
+        change_one: Callable[[Any], Any],
+        image: Any,
+        shape: Tuple[int, int, int],
+        dtype: str = "uint8",
     ) -> Any:
-        """Return the images resized one by one, as an array of all of them."""
+        """Return the images changed one by one, as an array of all of them."""
         np = self.xp
+        if image.ndim == 3:
+            changed = change_one(np.ascontiguousarray(image))
+            return changed.astype(self._dtype(dtype), copy=False).reshape(shape)
         images = image.reshape((-1, *image.shape[-3:]))
-        if len(images) == 1:
-            resized = resize_one(np.ascontiguousarray(images[0]))
-            return resized.reshape((*image.shape[:-3], *shape))
-        result = np.empty((len(images), *shape), np.uint8)
+        result = np.empty((len(images), *shape), self._dtype(dtype))
         for i, one in enumerate(images):
-            result[i] = resize_one(np.ascontiguousarray(one)).reshape(shape)
+            result[i] = change_one(np.ascontiguousarray(one)).reshape(shape)
         return result.reshape((*image.shape[:-3], *shape))
 
     def round_trip_jpeg(self, image: Any, quality: int) -> Any:
@@ -125,13 +134,12 @@ def _is_exact(ops: NumpyOps, cv2: Any, shape: Tuple[int, int, int], size: Tuple[
 
 
 def _with_opencv(np: Any, cv2: Any, size: Tuple[int, int], image: Any) -> Any:
-    """Return one image in another size, and drop a channel axis of 1.
+    """Return one image of 16 bits in another size, and drop a channel axis of 1.
 
     OpenCV's 8-bit arithmetic is coarse; that for 16 bits is no slower.
     """
     wide = image.astype(np.uint16)
-    resized = cv2.resize(wide, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-    return resized.astype(np.uint8)
+    return cv2.resize(wide, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
 
 
 _FILTERS = {"bilinear_aa": "BILINEAR", "bicubic_aa": "BICUBIC", "lanczos3_aa": "LANCZOS"}

@@ -40,6 +40,7 @@ class Ops(Protocol):
         size: Tuple[int, int],
         method: str,
         box: Optional[Tuple[float, float, float, float]] = None,
+        dtype: str = "uint8",
     ) -> Any:
         """Return images in another size.
 
@@ -50,9 +51,11 @@ class Ops(Protocol):
                 `"lanczos3_tf"` or `"area"`.
             box: The part of the image to resize: top, left, height and width, in pixels, which
                 need not be whole. None is all of it.
+            dtype: `"uint8"`, or another in which the levels are wanted.
 
         Returns:
-            uint8, shape `(..., *size, channels)`; rounded half to even.
+            Levels, shape `(..., *size, channels)`; see `resampling` for how they are rounded. The
+            image itself where nothing changes.
         """
         ...
 

@@ -259,7 +259,7 @@ def resize_by_tables(
             should keep what it returns.
         image: uint8, shape `(..., height, width, channels)`.
         steps: What `passes` returned.
-        dtype: Of the image, if it is another integer one; for `"bilinear"` only.
+        dtype: Of the result.
 
     Returns:
         Shape `(..., *size, channels)`; the image itself where there are no steps.
@@ -283,13 +283,12 @@ def resize_by_tables(
         else:
             wholes.append(_whole(weights, value.ndim - 1 - axis))
     if wholes:
-        return _divided(ops, value, wholes[0] if len(wholes) == 1 else wholes[0] * wholes[1])
-    if steps and steps[0][1].method == "bilinear":
-        # Between two levels, so that there is nothing to clamp.
-        return ops.astype(ops.xp.round(value), dtype)
-    if steps and steps[0][1].method == "lanczos3_tf":
-        return ops.astype(ops.xp.clip(ops.xp.round(value), 0, 255), "uint8")
-    return value
+        value = _divided(ops, value, wholes[0] if len(wholes) == 1 else wholes[0] * wholes[1])
+    elif steps and steps[0][1].method == "bilinear":
+        value = ops.xp.round(value)  # between two levels, so that there is nothing to clamp
+    elif steps and steps[0][1].method == "lanczos3_tf":
+        value = ops.xp.clip(ops.xp.round(value), 0, 255)
+    return ops.astype(value, dtype)
 
 
 def _interpolated(
@@ -314,11 +313,10 @@ def _whole(weights: Any, trailing: int) -> Any:
 
 
 def _divided(ops: Ops, value: Any, whole: Any) -> Any:
-    """Return a quotient of integers, rounded half to even."""
+    """Return a quotient of integers, rounded to an integer, half to even."""
     level = value // whole
     rest = value - level * whole
-    rounded = level + ops.astype(rest * 2 + level % 2 > whole, "int32")
-    return ops.astype(rounded, "uint8")
+    return level + ops.astype(rest * 2 + level % 2 > whole, "int32")
 
 
 def _resampled(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
@@ -56,8 +57,9 @@ def plan_picture(
     else:
         steps, is_bgr = _upright(spec, leaf, where, notes)
         resized, (height, width) = _resized(spec, leaf, where, notes)
-        steps += resized
         coloured, channels = _coloured(spec, leaf.channels, is_bgr, where, notes)
+        is_float = spec.normalize is not False or spec.dtype == "float32"
+        steps += _in_floats(resized) if is_float and not coloured else resized
         steps += coloured
     if channels == 3 and (spec.channel_order == "bgr") != is_bgr:
         line = "RGB" if is_bgr else "BGR"
@@ -66,7 +68,7 @@ def plan_picture(
     if spec.layout == "chw":
         if len(steps) == 1 and leaf is not None and leaf.is_channels_first and not leaf.has_alpha:
             return PicturePlan(leaf, [], (channels, height, width))  # back to where it was
-        steps.append(Step("layout chw", lambda ops, value: ops.xp.moveaxis(value, -1, -3)))
+        steps.append(Step("layout chw", lambda ops, v: v.swapaxes(-1, -3).swapaxes(-1, -2)))
         return PicturePlan(leaf, steps, (channels, height, width))
     return PicturePlan(leaf, steps, (height, width, channels))
 
@@ -120,6 +122,15 @@ def _resized(
         more, size = _staged(stage, spec, size, name, notes)
         steps += more
     return steps, size
+
+
+def _in_floats(steps: List[Step]) -> List[Step]:
+    """Return steps whose last resize gives floats at once, which saves a pass over the levels."""
+    for i in range(len(steps) - 1, max(len(steps) - 3, -1), -1):  # a cut may follow it
+        line, apply = steps[i]
+        if isinstance(apply, partial):
+            return [*steps[:i], Step(line, partial(apply, dtype="float32")), *steps[i + 1 :]]
+    return steps
 
 
 def _staged(
@@ -263,11 +274,19 @@ def _check_growth(
 
 def _resize(size: Tuple[int, int], method: str, box: Optional[Box]) -> Step:
     part = "" if box is None else f" of its central {box[2]:g}x{box[3]:g}"
+    line = f"resized{part} to {size[0]}x{size[1]} ({method})"
+    return Step(line, partial(_in_size, size=size, method=method, box=box))
 
-    def apply(ops: Ops, value: Any) -> Any:
-        return ops.resize_image(value, size, method, box)
 
-    return Step(f"resized{part} to {size[0]}x{size[1]} ({method})", apply)
+def _in_size(
+    ops: Ops,
+    value: Any,
+    size: Tuple[int, int],
+    method: str,
+    box: Optional[Box],
+    dtype: str = "uint8",
+) -> Any:
+    return ops.resize_image(value, size, method, box, dtype)
 
 
 def _cut(top: int, left: int, height: int, width: int) -> Step:

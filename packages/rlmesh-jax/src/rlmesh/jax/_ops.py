@@ -45,13 +45,14 @@ class JaxOps(Ops):
         size: Tuple[int, int],
         method: str,
         box: Optional[resampling.Box] = None,
+        dtype: str = "uint8",
     ) -> jax.Array:
         """Return images in another size, by tables; the array itself where nothing changes.
 
         Those of JAX itself multiply by a whole matrix, which takes longer, and round once only.
         """
         steps = resampling.passes(image.shape, size, method, box)
-        return _resized(image, tuple(steps)) if steps else image
+        return self.astype(_resized(image, tuple(steps)) if steps else image, dtype)
 
     def round_trip_jpeg(self, image: jax.Array, quality: int) -> jax.Array:
         """Return images after a round trip through Pillow's JPEG, outside of what is compiled."""

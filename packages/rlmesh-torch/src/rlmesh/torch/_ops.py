@@ -30,6 +30,7 @@ class TorchOps(Ops):
         size: Tuple[int, int],
         method: str,
         box: Optional[resampling.Box] = None,
+        dtype: str = "uint8",
     ) -> torch.Tensor:
         """Return images in another size, on their own device; the tensor itself if it has it.
 
@@ -38,12 +39,14 @@ class TorchOps(Ops):
         """
         steps = resampling.passes(image.shape, size, method, box)
         if not steps:
-            return image
+            return self.astype(image, dtype)
         of_numpy = _of_numpy() if image.is_cpu else None
         if of_numpy is not None:
-            return torch.from_numpy(of_numpy.resize_image(image.numpy(), size, method, box))
+            return torch.from_numpy(of_numpy.resize_image(image.numpy(), size, method, box, dtype))
         arrays = partial(_arrays, device=image.device)
-        resized: torch.Tensor = resampling.resize_by_tables(self, _take, arrays, image, steps)
+        resized: torch.Tensor = resampling.resize_by_tables(
+            self, _take, arrays, image, steps, dtype
+        )
         return resized
 
     def round_trip_jpeg(self, image: torch.Tensor, quality: int) -> torch.Tensor:
