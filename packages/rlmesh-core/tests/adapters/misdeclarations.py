@@ -459,8 +459,8 @@ CASES: List[Misdeclaration] = [
         "resample-unknown",
         "Images",
         'Image(IMAGE_PRIMARY, resample="bicubic")',
-        "Image.resample: expected 'bilinear', 'bilinear_aa', 'bicubic_aa', 'lanczos3_aa' or"
-        " 'area', got 'bicubic'",
+        "Image.resample: expected 'bilinear', 'bilinear_aa', 'bicubic_aa', 'lanczos3_aa',"
+        " 'lanczos3_tf' or 'area', got 'bicubic'",
     ),
     Misdeclaration(
         "fit-unknown",

@@ -47,7 +47,8 @@ class Ops(Protocol):
         Args:
             image: uint8, shape `(..., height, width, channels)`.
             size: Height and width of the result.
-            method: `"bilinear"`, `"bilinear_aa"`, `"bicubic_aa"`, `"lanczos3_aa"` or `"area"`.
+            method: `"bilinear"`, `"bilinear_aa"`, `"bicubic_aa"`, `"lanczos3_aa"`,
+                `"lanczos3_tf"` or `"area"`.
             box: The part of the image to resize: top, left, height and width, in pixels, which
                 need not be whole. None is all of it.
             dtype: `"uint8"`, or another in which the levels are wanted.

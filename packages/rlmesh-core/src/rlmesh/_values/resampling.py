@@ -16,6 +16,10 @@ and for a box, its edges are rounded to the finest fractions of which it has no 
 Methods that end in `_aa` are Pillow's to the bit: their weights are whole multiples of 2**-22, and
 each pass is rounded, half up, and clamped to 0..255. Pillow 13 and later take the height first for
 some sizes, which can change a pixel by 30 levels; here the width is always first.
+
+`"lanczos3_tf"` is TensorFlow's `tf.image.resize(method="lanczos3", antialias=True)`: the same
+kernel, but nothing is rounded or clamped before both passes are done; then half to even. Its
+weights are whole multiples of 2**-20, of which double precision has exact sums in any order.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from .ops import Ops
 Box = Tuple[float, float, float, float]
 Taps = List[Tuple[int, Sequence[float]]]
 
-METHODS = ("bilinear", "bilinear_aa", "bicubic_aa", "lanczos3_aa", "area")
+METHODS = ("bilinear", "bilinear_aa", "bicubic_aa", "lanczos3_aa", "lanczos3_tf", "area")
 
 PRECISION = 22
 """The bits behind the point in the weights of the `_aa` methods."""
@@ -42,6 +46,9 @@ MOST_PARTS = 2896
 
 With as many along both, sums of levels fit in int32.
 """
+
+_SHARES = 1 << 20
+"""The parts of 1 of which the weights of `"lanczos3_tf"` have whole numbers."""
 
 _MANY_TAPS = 5
 
@@ -87,9 +94,10 @@ def taps(method: str, in_size: int, out_size: int, start: float, extent: float) 
     if method == "area":
         return _overlaps(in_size, out_size, start, extent)
     kernel, radius = _KERNELS[method]
-    # Pillow keeps the borders of the part in single precision.
-    start, end = _single(start), _single(min(start + extent, in_size))
-    scale = _single(end - start) / out_size
+    if is_antialiased(method):
+        # Pillow keeps the borders of the part in single precision.
+        start, end = _single(start), _single(min(start + extent, in_size))
+        scale = _single(end - start) / out_size
     # A kernel is as wide as it is drawn, or as an output pixel where that is wider.
     width = max(scale, 1.0)
     found: Taps = []
@@ -164,12 +172,13 @@ _KERNELS = {
     "bilinear_aa": (_triangle, 1.0),
     "bicubic_aa": (_cubic, 2.0),
     "lanczos3_aa": (_lanczos3, 3.0),
+    "lanczos3_tf": (_lanczos3, 3.0),
 }
 
 
 def is_antialiased(method: str) -> bool:
     """Whether the method is one of Pillow's, with integer weights and rounded passes."""
-    return method in _KERNELS
+    return method.endswith("_aa")
 
 
 def table(step: Pass) -> Tuple[List[List[int]], List[List[float]]]:
@@ -188,6 +197,8 @@ def table(step: Pass) -> Tuple[List[List[int]], List[List[float]]]:
     if is_antialiased(step.method):
         one = 1 << PRECISION
         return indices, [[int(w * one + math.copysign(0.5, w)) for w in row] for row in rows]
+    if step.method == "lanczos3_tf":
+        return indices, [[round(w * _SHARES) / _SHARES for w in row] for row in rows]
     if step.method == "bilinear":
         none = [0.0] * step.out_size
         return [indices[0], indices[-1]], [rows[1] if count > 1 else none]
@@ -196,7 +207,7 @@ def table(step: Pass) -> Tuple[List[List[int]], List[List[float]]]:
 
 def weight_dtype(method: str) -> str:
     """Return the dtype of the weights in `table`."""
-    return "float64" if method == "bilinear" else "int32"
+    return "float64" if method in ("bilinear", "lanczos3_tf") else "int32"
 
 
 @lru_cache(maxsize=256)
@@ -260,7 +271,11 @@ def resize_by_tables(
         if step.method == "bilinear":
             value = _interpolated(ops, take, value, axis, indices, weights)
             continue
+        if step.method == "lanczos3_tf":
+            value = ops.astype(value, "float64")
         value = _resampled(ops.xp, take, value, axis, indices, weights)
+        if step.method == "lanczos3_tf":
+            continue
         if is_antialiased(step.method):
             value += 1 << (PRECISION - 1)
             value >>= PRECISION
@@ -271,6 +286,8 @@ def resize_by_tables(
         value = _divided(ops, value, wholes[0] if len(wholes) == 1 else wholes[0] * wholes[1])
     elif steps and steps[0][1].method == "bilinear":
         value = ops.xp.round(value)  # between two levels, so that there is nothing to clamp
+    elif steps and steps[0][1].method == "lanczos3_tf":
+        value = ops.xp.clip(ops.xp.round(value), 0, 255)
     return ops.astype(value, dtype)
 
 

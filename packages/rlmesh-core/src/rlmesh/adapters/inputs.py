@@ -49,7 +49,8 @@ class Image(Declaration):
             [0, 1].
         lead_dims: Number of leading axes of size 1.
         upside_down: Whether the model wants it turned by 180 degrees.
-        resample: `"bilinear"`, `"bilinear_aa"`, `"bicubic_aa"`, `"lanczos3_aa"` or `"area"`.
+        resample: `"bilinear"`, `"bilinear_aa"`, `"bicubic_aa"`, `"lanczos3_aa"`, `"lanczos3_tf"`
+            (TensorFlow's, which clamps only in the end) or `"area"`.
         allow_upscale: Whether it may be enlarged.
         fit: What to do where the aspect changes: `"stretch"`, `"crop"`, `"crop_floor"`, `"pad"`, or
             several of these, of which the first that may be done is. To cut, the picture is resized

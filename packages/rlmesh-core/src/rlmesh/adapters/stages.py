@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Optional, Sequence, Tuple, Union
 
 from ._declaration import Declaration, is_count
 
-RESAMPLES = ("bilinear", "bilinear_aa", "bicubic_aa", "lanczos3_aa", "area")
+RESAMPLES = ("bilinear", "bilinear_aa", "bicubic_aa", "lanczos3_aa", "lanczos3_tf", "area")
 FITS = ("stretch", "crop", "crop_floor", "pad")
 
 
