@@ -363,6 +363,18 @@ def test_area_is_a_quotient_of_integers_rounded_half_to_even(
     assert found[..., 0].tolist() == expected
 
 
+def test_area_of_very_many_pixels_is_exact() -> None:
+    image = np.full((1200, 1100, 1), 255, np.uint8)
+    image[:1, :1] = 0
+    assert resize("numpy", "area", Case(image, (1, 1), None)).item() == 255
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_area_of_too_many_pixels_is_refused(framework: str) -> None:
+    with pytest.raises(InvalidValue, match="expected fewer than 2896 pixels along an axis"):
+        resize(framework, "area", Case(np.zeros((2896, 1, 1), np.uint8), (1, 1), None))
+
+
 def fine(size: Tuple[int, int]) -> Any:
     """Return a picture as fine as photographs are: of a spectrum of one over the frequency."""
     rng = np.random.default_rng(0)

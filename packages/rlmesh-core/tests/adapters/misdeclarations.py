@@ -456,6 +456,14 @@ CASES: List[Misdeclaration] = [
         "input['y'].resample: expected a method that enlarges, from 48x64 to 96x128, got 'area'",
     ),
     Misdeclaration(
+        "area-of-too-many-pixels",
+        "Images",
+        'observe(CAMERA, Box(0, 255, (1, 4000, 3), "uint8"), Image(IMAGE_PRIMARY, size=1,'
+        ' fit="stretch", resample="area"))',
+        "input['y'].size: expected fewer than 2896 pixels of the camera along an axis for each of"
+        " an 'area', got 1x4000 to 1x1",
+    ),
+    Misdeclaration(
         "resample-unknown",
         "Images",
         'Image(IMAGE_PRIMARY, resample="bicubic")',

@@ -130,7 +130,7 @@ def _overlaps(in_size: int, out_size: int, start: float, extent: float) -> Taps:
         parts = out_size // common
         edges = [i * (in_size // common) for i in range(out_size + 1)]
     else:
-        parts = max(int((MOST_PARTS - 1) * min(out_size / extent, 1.0)), 1)
+        parts = max(int((MOST_PARTS - 1) * min(out_size / extent, 1.0)), 1)  # edges are rounded
         scale = extent / out_size
         edges = [round(min(start + i * scale, in_size) * parts) for i in range(out_size + 1)]
     found: Taps = []
@@ -223,12 +223,17 @@ def passes(
         box: The part to resize: top, left, height and width, in pixels; None is all of it.
 
     Raises:
-        InvalidValue: There is no such method.
+        InvalidValue: There is no such method, or sums of `"area"` would be too large.
     """
     if method not in METHODS:
         raise InvalidValue(f"resample: expected one of {', '.join(METHODS)}, got {method!r}")
     height, width = shape[-3], shape[-2]
     top, left, box_height, box_width = box or (0, 0, height, width)
+    if method == "area" and max(box_height / size[0], box_width / size[1]) >= MOST_PARTS:
+        raise InvalidValue(
+            f"resample: expected fewer than {MOST_PARTS} pixels along an axis for each of the"
+            f" result, got {box_height:g}x{box_width:g} to {size[0]}x{size[1]}"
+        )
     wanted = [
         (len(shape) - 2, Pass(method, width, size[1], left, box_width)),
         (len(shape) - 3, Pass(method, height, size[0], top, box_height)),

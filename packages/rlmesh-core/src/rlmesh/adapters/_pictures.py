@@ -10,6 +10,7 @@ from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
 from rlmesh._values.dtypes import DTYPES
 from rlmesh._values.ops import Ops
+from rlmesh._values.resampling import MOST_PARTS
 from rlmesh.errors import AdapterResolutionError
 
 from ._leaves import ImageLeaf
@@ -169,7 +170,7 @@ def _staged(
     # A centred box of the same fraction on both sides has the picture's own aspect.
     extent = (height, width) if box is None else (box[2], box[3])
     if height * target[1] == width * target[0]:
-        _check_growth(stage, extent, target, where)
+        _check_sizes(stage, extent, target, where)
         steps.append(_resize(target, stage.resample, box))
         return steps, target
     fits = fits_of(stage)
@@ -212,11 +213,11 @@ def _fitted(
     """
     if fit == "pad" and stage is spec and spec.pad_first:
         outer = _padded_size(size, target)
-        _check_growth(stage, outer, target, where)
+        _check_sizes(stage, outer, target, where)
         padded = _padded(size, outer, spec)
         return [padded] if outer == target else [padded, _resize(target, stage.resample, None)]
     inner = _inner(fit, size, target)
-    _check_growth(stage, extent, inner, where)
+    _check_sizes(stage, extent, inner, where)
     unchanged = box is None and inner == size
     steps = [] if unchanged else [_resize(inner, stage.resample, box)]
     if fit == "pad":
@@ -253,10 +254,16 @@ def _padded_size(size: Tuple[int, int], target: Tuple[int, int]) -> Tuple[int, i
     return height, max(round(Fraction(height * columns, rows)), width)
 
 
-def _check_growth(
+def _check_sizes(
     spec: Union[Image, Stage], extent: Tuple[float, float], target: Tuple[int, int], where: str
 ) -> None:
-    """Check that enlarging is allowed where it would happen."""
+    """Check that enlarging is allowed where it would happen, and that sums do not overflow."""
+    ratios = [have / wanted for wanted, have in zip(target, extent)]
+    if spec.resample == "area" and max(ratios) >= MOST_PARTS:
+        raise AdapterResolutionError(
+            f"{where}.size: expected fewer than {MOST_PARTS} pixels of the camera along an axis for"
+            f" each of an 'area', got {extent[0]:g}x{extent[1]:g} to {target[0]}x{target[1]}"
+        )
     # A crop's fraction may fall short of a whole number of pixels by a rounding error.
     if all(wanted <= have + 1e-6 for wanted, have in zip(target, extent)):
         return
