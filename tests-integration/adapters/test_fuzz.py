@@ -802,7 +802,7 @@ def attempt_all(seeds: Any, framework: str) -> Tuple[int, List[str]]:
 def test_whatever_resolves_works(framework: str, count: int) -> None:
     resolved, failures = attempt_all(range(count), framework)
     assert not failures, "\n".join(failures)
-    assert 0.25 < resolved / count < 0.75
+    assert 0.2 < resolved / count < 0.75
 
 
 def fields_in(value: Any) -> Iterator[Tuple[str, str]]:
