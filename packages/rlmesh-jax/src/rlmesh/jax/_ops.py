@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
+from importlib import import_module
 from typing import Any, Callable, Optional, Tuple
 
 import numpy as np
@@ -12,9 +13,8 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from rlmesh.backends import NumpyBridge, Ops, resampling
 
-_x64: Any = getattr(jax, "enable_x64", None)
-if _x64 is None:  # before JAX 0.8
-    from jax.experimental import enable_x64 as _x64
+# Before JAX 0.8 it is in another module.
+_x64: Any = getattr(jax, "enable_x64", None) or import_module("jax.experimental").enable_x64
 
 _BAND = 16
 """Rows of a band: with more, more products by 0 are made; with less, each is too little work."""
@@ -61,7 +61,8 @@ class JaxOps(Ops):
         def on_host(array: Any) -> Any:
             return ops.round_trip_jpeg(np.asarray(array), quality)
 
-        result = jax.ShapeDtypeStruct(image.shape, image.dtype)
+        struct: Any = jax.ShapeDtypeStruct
+        result = struct(image.shape, image.dtype)
         changed: jax.Array = jax.pure_callback(on_host, result, image)
         return changed
 
