@@ -12,6 +12,7 @@ from . import _steps as steps
 from ._casts import cast
 from ._curves import check_curve, curve_step
 from ._encodings import Encoding, checked_offset, name_of, width_of
+from ._intervals import each
 from ._leaves import Bounds, VectorLeaf, is_finite
 from ._plausible import unlikely
 from ._rotations import base_of
@@ -275,10 +276,7 @@ class _Work:
         else:
             return
         # As they are before scale and offset, and in the places that index leaves.
-        factors, summands = (
-            list(one) if isinstance(one, tuple) else [one] * width
-            for one in (1.0 if spec.scale is None else spec.scale, spec.offset or 0.0)
-        )
+        factors, summands = each(spec.scale, width, 1.0), each(spec.offset, width, 0.0)
         raw = [
             [(value - summand) / factor for value in found] if factor else []
             for found, factor, summand in zip(values, factors, summands)
