@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from rlmesh.backends import NumpyBridge, Ops, resampling
 
-# Before JAX 0.8 it is in another module.
-_x64: Any = getattr(jax, "enable_x64", None) or import_module("jax.experimental").enable_x64
+_x64: Any = getattr(jax, "enable_x64", None)
+if _x64 is None:  # before JAX 0.8
+    _x64 = import_module("jax.experimental").enable_x64
 
 _BAND = 16
 """Rows of a band: with more, more products by 0 are made; with less, each is too little work."""
