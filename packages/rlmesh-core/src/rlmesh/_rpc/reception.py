@@ -53,7 +53,7 @@ _BURST = 64
 """Messages that are taken together, besides two of each session."""
 _USUAL = 16 * 1024
 """Bytes of a control frame that are no burden in a request whose turn it is."""
-_MOST_KNOWN = 4096
+_MOST_KNOWN = 1024
 _SILENCE = 10.0
 """Seconds between two complaints about messages, so that nobody can fill a disk with them."""
 
