@@ -126,12 +126,13 @@ def _resized(
 
 
 def _in_floats(steps: List[Step]) -> List[Step]:
-    """Return steps whose last resize gives floats at once, which saves a pass over the levels."""
-    for i in range(len(steps) - 1, max(len(steps) - 3, -1), -1):  # a cut may follow it
-        line, apply = steps[i]
-        if isinstance(apply, partial):
-            return [*steps[:i], Step(line, partial(apply, dtype="float32")), *steps[i + 1 :]]
-    return steps
+    """Return steps whose resize gives floats at once, where it comes last: one pass less."""
+    if not steps:
+        return steps
+    line, apply = steps[-1]
+    if not isinstance(apply, partial):
+        return steps
+    return [*steps[:-1], Step(line, partial(apply, dtype="float32"))]
 
 
 def _staged(
